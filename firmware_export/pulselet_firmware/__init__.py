@@ -1,0 +1,1 @@
+"""Export a pipeline and a net as C that proves itself."""

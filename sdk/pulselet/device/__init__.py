@@ -1,0 +1,1 @@
+"""Scan, connect, stream; and a virtual wearable."""

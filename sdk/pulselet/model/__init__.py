@@ -1,0 +1,1 @@
+"""Tiny nets: build, train, quantise, evaluate."""

@@ -1,0 +1,146 @@
+"""Train a small net, the same way every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulselet._extras import require
+from pulselet.errors import ModelError
+
+Windows = NDArray[np.float32]  # (n, window, channels)
+Augment = Callable[[Windows, np.random.Generator], Windows]
+
+BATCH = 64
+LEARNING_RATE = 4e-3
+LABEL_SMOOTHING = 0.1
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in each epoch, and which epoch's weights were kept."""
+
+    loss: tuple[float, ...]  # smoothed, on the augmented training windows
+    val_loss: tuple[float, ...]  # cross-entropy without smoothing
+    val_accuracy: tuple[float, ...]
+    best_epoch: int  # counts from 0
+
+
+def train(
+    net: Any,
+    x: Windows,
+    y: NDArray[np.integer[Any]],
+    x_val: Windows,
+    y_val: NDArray[np.integer[Any]],
+    *,
+    epochs: int,
+    seed: int,
+    augment: Augment | None,
+) -> History:
+    """Train `net` in place, leave it with its best weights on the validation set, and return what happened.
+
+    Parameters
+    ----------
+    net
+        A Keras net from windows (with any axes of size 1 added) to logits; what `nets.ds_cnn` returns.
+    x, x_val
+        float32 windows `(n, window, channels)`.
+    y, y_val
+        Class numbers `(n,)`.
+    augment
+        Makes new windows of each epoch's batch, such as `augment_motion`; None trains on the windows as they are.
+
+    Raises
+    ------
+    ModelError
+        If an array is empty, the lengths differ, or there is no epoch to train.
+    """
+    _check(x, y, x_val, y_val, epochs)
+    keras = require("keras", "train")
+    steps = epochs * -(-len(x) // BATCH)
+    net.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
+    )
+    rng = np.random.default_rng(seed)
+    classes = net.output_shape[-1]
+    losses, val_losses, val_accuracies = [], [], []
+    best: list[Any] = net.get_weights()
+    for _ in range(epochs):
+        order = rng.permutation(len(x))
+        windows = x[order] if augment is None else augment(x[order], rng)
+        targets = np.eye(classes, dtype=np.float32)[y[order]]
+        fit = net.fit(_shaped(net, windows), targets, batch_size=BATCH, shuffle=False, verbose=0)
+        losses.append(float(fit.history["loss"][0]))
+        logits = predict(net, x_val)
+        val_losses.append(cross_entropy(logits, y_val))
+        val_accuracies.append(float(np.mean(logits.argmax(axis=1) == y_val)))
+        if val_losses[-1] <= min(val_losses):
+            best = net.get_weights()
+    net.set_weights(best)
+    kept = max(i for i, value in enumerate(val_losses) if value == min(val_losses))
+    return History(tuple(losses), tuple(val_losses), tuple(val_accuracies), kept)
+
+
+def predict(net: Any, x: Windows) -> NDArray[np.float32]:
+    """Return the logits `(n, classes)` of `net` for windows `(n, window, channels)`."""
+    logits: NDArray[np.float32] = net.predict(_shaped(net, x), batch_size=512, verbose=0)
+    return logits
+
+
+def cross_entropy(logits: NDArray[np.float32], y: NDArray[np.integer[Any]]) -> float:
+    """Return the mean cross-entropy, in nats.
+
+    >>> round(cross_entropy(np.zeros((3, 2), np.float32), np.array([0, 1, 1])), 4)
+    0.6931
+    """
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]))
+
+
+def augment_motion(x: Windows, rng: np.random.Generator) -> Windows:
+    """Return windows `(n, window, 6)` as another wearer might have made them; the input is left alone.
+
+    Channels are three of acceleration, then three of rotation. Each window is turned (the strap sits differently: up to
+    about 20 degrees, the same turn for both sensors), scaled by up to 10 %, shifted in time and given noise.
+    """
+    if x.ndim != 3 or x.shape[2] != 6:
+        raise ModelError(f"augment_motion wants windows (n, window, 6), got {x.shape}")
+    turn = small_rotations(len(x), 20.0, rng)
+    triples = x.reshape(len(x), x.shape[1], 2, 3)
+    turned = np.einsum("nij,nwsj->nwsi", turn, triples).reshape(x.shape)
+    gain = rng.uniform(0.9, 1.1, (len(x), 1, 1))
+    noise = rng.normal(0.0, 0.02, x.shape)
+    shift = rng.integers(-8, 9, (len(x), 1))
+    times = np.clip(np.arange(x.shape[1]) + shift, 0, x.shape[1] - 1)  # the edge sample is held
+    moved = np.take_along_axis(turned, times[:, :, None], axis=1)
+    return (moved * gain + noise).astype(np.float32)
+
+
+def small_rotations(n: int, degrees: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return `n` rotation matrices `(n, 3, 3)` about random axes, by at most `degrees` (Rodrigues' formula)."""
+    axis = rng.normal(size=(n, 3))
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    angle = np.deg2rad(rng.uniform(-degrees, degrees, n))[:, None, None]
+    cross = np.zeros((n, 3, 3))
+    for row, column, part, sign in ((0, 1, 2, -1), (0, 2, 1, 1), (1, 2, 0, -1)):
+        cross[:, row, column] = sign * axis[:, part]
+        cross[:, column, row] = -sign * axis[:, part]
+    rotations: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return rotations
+
+
+def _check(x: Windows, y: NDArray[Any], x_val: Windows, y_val: NDArray[Any], epochs: int) -> None:
+    if epochs < 1:
+        raise ModelError(f"training wants at least one epoch, got {epochs}")
+    for name, windows, labels in (("training", x, y), ("validation", x_val, y_val)):
+        if len(windows) == 0 or len(windows) != len(labels):
+            raise ModelError(f"the {name} set wants as many labels as windows, got {len(labels)} for {len(windows)}")
+
+
+def _shaped(net: Any, x: Windows) -> Windows:
+    return x.reshape(len(x), *net.input_shape[1:])

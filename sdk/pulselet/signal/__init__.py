@@ -1,0 +1,1 @@
+"""Causal stages and the pipeline they make: one definition, three executions."""

@@ -1,0 +1,153 @@
+"""The pipeline's own promises: chunking, causality, gaps, windows, and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import butter, freqz_sos
+
+from pulselet.errors import PipelineError
+from pulselet.signal.pipeline import Branch, HighPass, LowPass, Pipeline, Scale, Window
+from pulselet.signal.stage import Samples, Stage
+
+STAGES: list[Stage] = [LowPass(10.0), LowPass(3.0, order=5), HighPass(0.5), Scale((0.5, 2.0, 3.0), (1.0,))]
+
+
+def noise(n: int, channels: int = 3, seed: int = 0) -> Samples:
+    return np.random.default_rng(seed).standard_normal((n, channels)).astype(np.float32)
+
+
+def two_branches() -> Pipeline:
+    return Pipeline(
+        (Branch("acc", "g", 50.0, 3, (LowPass(10.0),)), Branch("gyro", "rad/s", 50.0, 3, (Scale((0.25,)),))),
+        Window(length_s=0.64, hop_s=0.16),
+    )
+
+
+def test_every_registered_stage_is_in_the_battery() -> None:
+    assert {type(stage) for stage in STAGES} == set(Stage.registry.values())
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=repr)
+@given(cuts=st.lists(st.integers(0, 200), max_size=12))
+def test_any_chunking_equals_the_whole_bit_for_bit(stage: Stage, cuts: list[int]) -> None:
+    x = noise(200)
+    kernel = stage.design(50.0, 3)
+    whole, _ = kernel.step(kernel.start(), x)
+    state, parts = kernel.start(), []
+    for chunk in np.split(x, sorted(cuts)):
+        y, state = kernel.step(state, chunk)
+        parts.append(y)
+    assert np.array_equal(np.concatenate(parts).view(np.int32), whole.view(np.int32))
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=repr)
+def test_output_does_not_depend_on_later_input(stage: Stage) -> None:
+    x, changed = noise(100), noise(100)
+    changed[60:] += 5
+    kernel = stage.design(50.0, 3)
+    a, b = (kernel.step(kernel.start(), v)[0] for v in (x, changed))
+    assert np.array_equal(a[:60], b[:60])
+    assert not np.array_equal(a[60:], b[60:])
+
+
+def test_a_constant_passes_a_low_pass_from_its_first_sample() -> None:
+    x = np.full((50, 1), 0.98, np.float32)
+    kernel = LowPass(5.0, order=4).design(50.0, 1)
+    assert np.allclose(kernel.step(kernel.start(), x)[0], 0.98, atol=1e-5)
+
+
+def test_low_pass_is_3_db_down_at_its_cut_off() -> None:
+    kernel = LowPass(10.0).design(50.0, 1)
+    _, response = freqz_sos(kernel.sos.astype(float), worN=[10.0], fs=50.0)
+    assert 20 * np.log10(abs(response[0])) == pytest.approx(-3.0103, abs=1e-3)
+
+
+def test_windows_hold_the_samples_of_their_grid() -> None:
+    pipeline = Pipeline((Branch("x", "mV", 10.0, 1),), Window(1.0, 0.5))
+    x = np.arange(25, dtype=np.float32)[:, None]
+    windows, starts = pipeline.batch({"x": x})
+    assert starts == [0, 5, 10, 15]
+    assert [list(w[:, 0]) for w in windows] == [list(range(s, s + 10)) for s in starts]
+
+
+def test_stream_equals_batch_for_uneven_packets() -> None:
+    pipeline, acc, gyro = two_branches(), noise(300), noise(300, seed=1)
+    batch, starts = pipeline.batch({"acc": acc, "gyro": gyro})
+    stream, found = pipeline.start(), []
+    for at in range(0, 300, 20):
+        found += stream.push("gyro", gyro[at : at + 20])
+        for small in range(at, at + 20, 7):
+            found += stream.push("acc", acc[small : min(small + 7, at + 20)])
+    assert [s for s, _ in found] == starts
+    assert np.array_equal(np.stack([w for _, w in found]), batch)
+
+
+@given(before=st.integers(0, 80), lost=st.integers(1, 200))
+def test_no_window_touches_a_gap_and_each_dropped_one_is_counted(before: int, lost: int) -> None:
+    pipeline = Pipeline((Branch("x", "mV", 10.0, 1),), Window(1.0, 0.3))
+    stream = pipeline.start()
+    x = np.arange(400, dtype=np.float32)[:, None]
+    found = list(stream.push("x", x[:before]))
+    stream.gap("x", lost)
+    found += stream.push("x", x[before + lost :])
+    starts = [s for s, _ in found]
+    clean = [s for s in range(0, 391, 3) if s + 10 <= before or s >= before + lost]
+    assert starts == clean
+    assert all(np.array_equal(w[:, 0], np.arange(s, s + 10)) for s, w in found)
+    assert stream.cutter.dropped + len(starts) == 131
+
+
+def test_a_nan_is_a_lost_sample() -> None:
+    pipeline, acc, gyro = two_branches(), noise(200), noise(200, seed=1)
+    acc[100, 1] = np.nan
+    windows, starts = pipeline.batch({"acc": acc, "gyro": gyro})
+    assert np.isfinite(windows).all()
+    assert not any(s <= 100 < s + 32 for s in starts)
+
+
+def test_a_branch_that_runs_away_is_refused() -> None:
+    with pytest.raises(PipelineError, match="ahead"):
+        list(two_branches().start().push("acc", noise(1000)))
+
+
+def test_json_round_trip_keeps_pipeline_and_hash() -> None:
+    pipeline = two_branches()
+    again = Pipeline.from_json(pipeline.to_json())
+    assert again == pipeline
+    assert again.hash == pipeline.hash
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"branches": [{"stages": [{"stage": "Nope"}]}], "window": {}}'])
+def test_json_that_is_no_pipeline_is_refused(text: str) -> None:
+    with pytest.raises(PipelineError):
+        Pipeline.from_json(text)
+
+
+def test_a_filter_too_low_for_float32_is_refused() -> None:
+    with pytest.raises(PipelineError, match="decimate first"):
+        HighPass(0.05).design(5000.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [(LowPass(30.0), "half the rate"), (LowPass(5.0, order=0), "order"), (Scale((1.0, 2.0)), "1 or 3 gains")],
+)
+def test_parameters_that_do_not_fit_are_refused(stage: Stage, words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        stage.design(50.0, 3)
+
+
+def test_wrong_channels_unit_or_name_say_what_was_wanted() -> None:
+    stream = two_branches().start()
+    with pytest.raises(PipelineError, match=r"float32 \(n, 3\) in g"):
+        list(stream.push("acc", noise(5, 2)))
+    with pytest.raises(PipelineError, match="unknown branch"):
+        list(stream.push("ecg", noise(5)))
+
+
+def test_sections_are_scipys_butterworth() -> None:
+    expected = butter(2, 10.0, fs=50.0, output="sos")
+    assert np.allclose(LowPass(10.0).design(50.0, 1).sos, expected, rtol=1e-6)
