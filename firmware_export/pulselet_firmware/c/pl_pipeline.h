@@ -93,7 +93,7 @@ static inline int8_t pl_quantise(float x, float scale, int32_t zero_point)
     const float v = x / scale;
     if (v >= 256.0f)
         return 127;
-    if (v <= -256.0f)
+    if (!(v > -256.0f))          /* NaN too */
         return -128;
     const int32_t q = (int32_t)(v >= 0.0f ? v + 0.5f : v - 0.5f) + zero_point;
     return (int8_t)(q > 127 ? 127 : q < -128 ? -128 : q);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,13 +11,11 @@ from pulselet._extras import require
 from pulselet.errors import ModelError
 
 
-def invoke(model: bytes, windows: NDArray[np.int8], *, arena_bytes: int = 0) -> NDArray[np.int8]:
-    """Return TFLite Micro's int8 outputs `(n, outputs)` for int8 `windows` `(n, *input shape)`.
+class Net:
+    """An int8 `.tflite` with one input and one output, batch 1, in TFLite Micro's interpreter.
 
     Parameters
     ----------
-    model
-        An int8 `.tflite` with one input and one output, batch 1.
     arena_bytes
         Size of the tensor arena; 0 leaves it to a generous default.
 
@@ -24,19 +24,37 @@ def invoke(model: bytes, windows: NDArray[np.int8], *, arena_bytes: int = 0) -> 
     MissingExtraError
         If the `tflite-micro` wheel is absent (it exists for Linux x86-64 only).
     ModelError
-        If TFLite Micro refuses the model, or the windows do not fit its input.
+        If TFLite Micro refuses the model.
     """
-    runtime = require("tflite_micro", "truth").runtime
-    try:
-        interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes or None)
-    except Exception as error:
-        raise ModelError(f"TFLite Micro refuses the model: {error}") from error
-    shape = tuple(interpreter.get_input_details(0)["shape"])
-    if windows.dtype != np.int8 or windows.shape[1:] not in (shape[1:], shape):
-        raise ModelError(f"the net wants int8 windows of shape {shape[1:]}, got {windows.dtype} {windows.shape[1:]}")
-    outputs = []
-    for window in windows:
-        interpreter.set_input(np.ascontiguousarray(window).reshape(shape), 0)
-        interpreter.invoke()
-        outputs.append(np.array(interpreter.get_output(0), np.int8).reshape(-1))
-    return np.stack(outputs) if outputs else np.empty((0, 0), np.int8)
+
+    def __init__(self, model: bytes, *, arena_bytes: int = 0) -> None:
+        runtime = require("tflite_micro", "truth").runtime
+        try:
+            self._interpreter: Any = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes or None)
+        except Exception as error:
+            raise ModelError(f"TFLite Micro refuses the model: {error}") from error
+        self.input_shape = tuple(int(n) for n in self._interpreter.get_input_details(0)["shape"])
+        self.input_size = int(np.prod(self.input_shape))
+        self.outputs = int(np.prod(self._interpreter.get_output_details(0)["shape"]))
+
+    def invoke(self, windows: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return the outputs `(n, outputs)` for int8 `windows` `(n, …)` of the input's size.
+
+        Raises
+        ------
+        ModelError
+            If the windows do not fit the input.
+        """
+        if windows.dtype != np.int8 or int(np.prod(windows.shape[1:])) != self.input_size:
+            raise ModelError(f"the net wants int8 {self.input_shape}, got {windows.dtype} {windows.shape[1:]}")
+        outputs = np.empty((len(windows), self.outputs), np.int8)
+        for row, window in zip(outputs, windows, strict=True):
+            self._interpreter.set_input(np.ascontiguousarray(window).reshape(self.input_shape), 0)
+            self._interpreter.invoke()
+            row[:] = np.asarray(self._interpreter.get_output(0)).reshape(-1)
+        return outputs
+
+
+def invoke(model: bytes, windows: NDArray[np.int8], *, arena_bytes: int = 0) -> NDArray[np.int8]:
+    """Return the outputs `(n, outputs)` of `model` for int8 `windows`: `Net` for a single use."""
+    return Net(model, arena_bytes=arena_bytes).invoke(windows)

@@ -40,6 +40,7 @@ def train(
     epochs: int,
     seed: int,
     augment: Augment | None,
+    progress: Callable[[int], None] | None = None,
 ) -> History:
     """Train `net` in place, leave it with its best weights on the validation set, and return what happened.
 
@@ -53,6 +54,8 @@ def train(
         Class numbers `(n,)`.
     augment
         Makes new windows of each epoch's batch, such as `augment_motion`; None trains on the windows as they are.
+    progress
+        Called with the number of each finished epoch, from 1.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def train(
     classes = net.output_shape[-1]
     losses, val_losses, val_accuracies = [], [], []
     best: list[Any] = net.get_weights()
-    for _ in range(epochs):
+    for epoch in range(1, epochs + 1):
         order = rng.permutation(len(x))
         windows = x[order] if augment is None else augment(x[order], rng)
         targets = np.eye(classes, dtype=np.float32)[y[order]]
@@ -81,6 +84,8 @@ def train(
         val_accuracies.append(float(np.mean(logits.argmax(axis=1) == y_val)))
         if val_losses[-1] <= min(val_losses):
             best = net.get_weights()
+        if progress is not None:
+            progress(epoch)
     net.set_weights(best)
     kept = max(i for i, value in enumerate(val_losses) if value == min(val_losses))
     return History(tuple(losses), tuple(val_losses), tuple(val_accuracies), kept)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
 from pulselet.signal.filters import HighPass, LowPass
@@ -212,7 +213,7 @@ class PipelineStream:
 def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
     """Yield consecutive runs of usable, then of lost samples."""
     with np.errstate(invalid="ignore"):
-        usable = (np.abs(values) < LIMIT).all(axis=1)
+        usable: NDArray[np.bool_] = np.all(np.abs(values) < LIMIT, axis=1)
     edges = np.flatnonzero(np.diff(usable)) + 1
     for run, first in zip(np.split(values, edges), [0, *edges], strict=True):
         if len(run):

@@ -1,0 +1,79 @@
+"""Pipeline, int8 net and rule in one: what runs on a live stream, and what an export must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulselet.errors import ModelError
+from pulselet.model.decide import Decision, Rule
+from pulselet.model.quantize import io_parameters, quantise
+from pulselet.model.tflm import Net
+from pulselet.signal.pipeline import Pipeline
+from pulselet.signal.stage import Samples
+
+Event = tuple[str, Samples | int]
+"""A branch's name, and its next samples `(n, channels)` or how many are lost."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """From raw samples to classes.
+
+    Raises
+    ------
+    ModelError
+        When built, if the net's input is not the pipeline's window, or its outputs are not as many as the labels.
+    """
+
+    pipeline: Pipeline
+    model: bytes
+    labels: tuple[str, ...]
+    abstain_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        net = Net(self.model)
+        if net.input_size != int(np.prod(self.pipeline.shape)):
+            raise ModelError(
+                f"the pipeline makes windows of {self.pipeline.shape} (samples, channels), "
+                f"the net takes {net.input_shape}: change the window or train again"
+            )
+        if net.outputs != len(self.labels):
+            raise ModelError(f"the net has {net.outputs} outputs, but there are {len(self.labels)} labels: {self.labels}")
+
+    @property
+    def rule(self) -> Rule:
+        """How the net's outputs become a class."""
+        return Rule(io_parameters(self.model)[2], self.abstain_below)
+
+    def quantise(self, windows: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return cleaned windows as the net's int8 input."""
+        scale, zero_point, _, _ = io_parameters(self.model)
+        return quantise(windows, scale, zero_point)
+
+    def decide(self, starts: Iterable[int], scores: NDArray[np.int8]) -> list[Decision]:
+        """Return the decisions for the net's outputs `(n, classes)`."""
+        best, confidence = self.rule.confidence(scores)
+        return [
+            Decision(start, tuple(int(s) for s in row), int(label), float(sure), bool(sure < self.abstain_below))
+            for start, row, label, sure in zip(starts, scores, best, confidence, strict=True)
+        ]
+
+    def run(self, events: Iterable[Event]) -> Iterator[Decision]:
+        """Yield the decision of each window as the events complete it, through TFLite Micro.
+
+        Raises
+        ------
+        PipelineError
+            If an event does not fit the pipeline.
+        """
+        stream, net = self.pipeline.start(), Net(self.model)
+        for name, what in events:
+            if isinstance(what, int):
+                stream.gap(name, what)
+                continue
+            for start, window in stream.push(name, what):
+                yield from self.decide([start], net.invoke(self.quantise(window)[None]))

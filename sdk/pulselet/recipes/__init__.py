@@ -1,0 +1,1 @@
+"""Reference tasks: each composes data, pipeline, net and protocol in one short file."""

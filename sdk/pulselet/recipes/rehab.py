@@ -1,0 +1,88 @@
+"""Which of seven shoulder-rehabilitation exercises is a wearer doing? A wrist watch's accelerometer and gyroscope.
+
+Data and the accuracy to beat (87.3 % on unseen people): Burns et al., arXiv 1802.01489.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulselet.model import nets, quantize, tflm
+from pulselet.model.train import History, augment_motion, predict, train
+from pulselet.signal.pipeline import Branch, LowPass, Pipeline, Scale, Window
+from pulselet.windows.labelled import Split, Windows
+from pulselet_datasets.seglearn_watch import EXERCISES, RATE_HZ, WatchSeries, series
+
+PIPELINE = Pipeline(
+    branches=(
+        Branch("acc", "g", RATE_HZ, 3, (LowPass(cutoff_hz=10.0),)),
+        Branch("gyro", "rad/s", RATE_HZ, 3, (LowPass(cutoff_hz=10.0), Scale(gain=(0.5,)))),
+    ),
+    window=Window(length_s=2.56, hop_s=0.64),
+)
+LIMIT = 3.0  # the net's input saturates here: 3 g, 6 rad/s
+EPOCHS = 30
+VALIDATION_PEOPLE = 2
+REPRESENTATIVE = 500  # training windows on which the ranges of the activations are measured
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A float net, the int8 net made of it, and how training went."""
+
+    net: Any  # a Keras model
+    model: bytes  # int8 .tflite
+    history: History
+
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the float net's outputs `(n, classes)` for windows `(n, length, channels)`."""
+        return predict(self.net, saturated(x))
+
+    def int8_outputs(self, x: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return TFLite Micro's outputs `(n, classes)` for windows `(n, length, channels)`."""
+        scale, zero_point, _, _ = quantize.io_parameters(self.model)
+        return tflm.invoke(self.model, quantize.quantise(x[:, None], scale, zero_point))
+
+
+def saturated(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return windows as the int8 net sees them, but for the rounding."""
+    return np.clip(x, -LIMIT, LIMIT)
+
+
+def windows(recordings: list[WatchSeries] | None = None) -> Windows:
+    """Return the labelled windows of these series, or of all 140."""
+    parts = []
+    for one in series() if recordings is None else recordings:
+        x, starts = PIPELINE.batch({"acc": one.acceleration, "gyro": one.rotation})
+        y = np.full(len(starts), EXERCISES.index(one.exercise), np.int64)
+        parts.append(Windows(x, y, np.full(len(starts), one.subject, np.int64), EXERCISES))
+    return Windows.join(parts)
+
+
+def fit(data: Windows, split: Split, *, epochs: int = EPOCHS, seed: int = 0, progress: Any = None) -> Trained:
+    """Return a net trained on `split.train`, its epoch chosen on `split.validation`; `split.test` is not looked at.
+
+    Parameters
+    ----------
+    progress
+        Called with each finished epoch's number, if given.
+    """
+    own, val = data.of(split.train), data.of(split.validation)
+    net = nets.ds_cnn(*PIPELINE.shape, len(data.labels), seed=seed)
+    history = train(
+        net,
+        saturated(own.x),
+        own.y,
+        saturated(val.x),
+        val.y,
+        epochs=epochs,
+        seed=seed,
+        augment=augment_motion,
+        progress=progress,
+    )
+    chosen = np.random.default_rng(seed).choice(len(own), min(REPRESENTATIVE, len(own)), replace=False)
+    return Trained(net, quantize.to_int8(net, saturated(own.x[chosen])), history)

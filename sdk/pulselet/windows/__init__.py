@@ -1,0 +1,1 @@
+"""Windows with labels and people, and splits that never share a person."""
