@@ -6,14 +6,9 @@
 #ifndef PL_PIPELINE_H
 #define PL_PIPELINE_H
 
-#include <stdint.h>
+#include "pl_types.h"
 
-#define PL_MAX_CHANNELS 16
 #define PL_SAMPLE_LIMIT 1e12f   /* a sample not below this in magnitude counts as lost; NaN is not below anything */
-
-enum { PL_E_STREAM = -1, PL_E_AHEAD = -2, PL_E_RANGE = -3 };
-
-typedef union { float f; int32_t i; } pl_word_t;
 
 typedef struct {
     int32_t sections, channels;
@@ -79,13 +74,6 @@ typedef struct {
     float scale;                 /* the net's input: real = scale * (q - zero_point) */
     int32_t zero_point;
 } pl_pipeline_t;
-
-/* Positions are relative to the next window's start, so nothing grows with time. */
-typedef struct {
-    int32_t head;
-    uint32_t dropped;
-    uint64_t start;              /* index of the next window's first sample */
-} pl_cutter_t;
 
 /* Nearest int8, halves away from zero, saturated. */
 static inline int8_t pl_quantise(float x, float scale, int32_t zero_point)
