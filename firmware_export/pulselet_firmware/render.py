@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulselet import __version__
-from pulselet._extras import require
 from pulselet.errors import ExportError
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import softmax_factors
 from pulselet.model.quantize import io_parameters
 from pulselet.signal.pipeline import Branch, Pipeline
 from pulselet_firmware.golden import Golden
+from pulselet_firmware.templating import environment, rows
 
-TEMPLATES = Path(__file__).parent / "templates"
 C_FLOAT_LIMIT = 1e38
 RESERVED = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
@@ -50,12 +48,6 @@ def c_float(value: float | np.floating[Any]) -> str:
     return f"{single!s}f"
 
 
-def rows(items: Iterable[object], per_row: int) -> list[str]:
-    """Return the items in lines of `per_row`, separated by commas."""
-    texts = [str(item) for item in items]
-    return [", ".join(texts[at : at + per_row]) for at in range(0, len(texts), per_row)]
-
-
 @dataclass(frozen=True)
 class Cost:
     """What a bundle costs on a core, from raw sample to class."""
@@ -70,7 +62,7 @@ class Cost:
 def sources(name: str, source: Classifier, golden: Golden, *, net_header: str, arena: int) -> dict[str, str]:
     """Return the C and C++ files of a bundle, by file name."""
     context = _context(name, source, golden, arena)
-    environment = _environment()
+    templates = environment()
     files = {
         f"{name}.h": "api.h.j2",
         f"{name}.c": "api.c.j2",
@@ -81,7 +73,7 @@ def sources(name: str, source: Classifier, golden: Golden, *, net_header: str, a
         f"{name}_model_data.cc": "model_data.cc.j2",
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
-    texts = {file: environment.get_template(template).render(context) for file, template in files.items()}
+    texts = {file: templates.get_template(template).render(context) for file, template in files.items()}
     return {**texts, f"{name}_net.h": net_header}
 
 
@@ -93,25 +85,13 @@ def tflm_header(name: str, source: Classifier, operations: Sequence[str], arena_
         "arena_measured": arena_measured,
         "arena_bytes": -(-margin // 16) * 16,
     }
-    return str(_environment().get_template("tflm.h.j2").render({**_names(name, source), **own}))
+    return str(environment().get_template("tflm.h.j2").render({**_names(name, source), **own}))
 
 
 def card(name: str, source: Classifier, cost: Cost, sections: Mapping[str, str]) -> str:
     """Return the model card, with the caller's sections (evaluation, training, intended use) in it."""
     own = {"cost": cost, "core": cost.core, "card": sections}
-    return str(_environment().get_template("MODEL_CARD.md.j2").render({**_names(name, source), **own}))
-
-
-def _environment() -> Any:
-    jinja2 = require("jinja2", "firmware")
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    return str(environment().get_template("MODEL_CARD.md.j2").render({**_names(name, source), **own}))
 
 
 def _names(name: str, source: Classifier) -> dict[str, Any]:
