@@ -7,14 +7,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pulselet import __version__
-from pulselet.errors import ExportError, PulseletError
+from pulselet.errors import ExportError
 from pulselet.model.classifier import Classifier, Event
 from pulselet.model.decide import Decision
 from pulselet.model.tflm import smallest_arena
@@ -91,7 +91,7 @@ class Bundle:
         return compare(
             list(self.source.run(events)),
             {"C on this computer": list(self._host.run(events)), f"C on {self.target}": list(core.run(events))},
-            instructions=core.instructions,
+            instructions_per_window=core.instructions_per_window,
             stack_bytes=core.stack_bytes,
         )
 

@@ -23,6 +23,8 @@ SHIM = RUNTIME / "pl_shim.c"
 SHIM_FLOATS = 1024
 SHIM_HEAD = 6
 SHIM_RECORDS = 4096  # words
+SHIM_ENTRIES = ("pl_shim_init", "pl_shim_gap", "pl_shim_push", "pl_shim_samples", "pl_shim_records")
+COUNTED_WINDOWS = 16  # counting is slow, and windows differ little
 ERRORS = {-1: "no such stream", -2: "one stream is too far ahead of another", -3: "a count out of range"}
 
 
@@ -131,27 +133,39 @@ class CoreMachine(Machine):
                 core=core,
                 include=[folder, RUNTIME],
                 defines=shim_defines(name),
+                entries=SHIM_ENTRIES,
             )
             self._core = Core(elf, core=core)
-        self.instructions = 0
-        self.stack_bytes = 0
+        self.stack_bytes = 0  # the deepest stack so far
+        self._instructions = self._windows = 0
+
+    @property
+    def instructions_per_window(self) -> int:
+        """Instructions from raw sample to class, averaged over the first windows of the last run; 0 without any."""
+        return round(self._instructions / self._windows) if self._windows else 0
 
     def _call(self, function: str, *arguments: int) -> int:
         result = self._core.call(function, *arguments)
-        self.instructions += self._core.instructions
         self.stack_bytes = max(self.stack_bytes, self._core.stack_bytes)
         return result - (1 << 32) if result >> 31 else result
 
     def _init(self) -> None:
+        self._instructions = self._windows = 0
+        self._core.count(False)
         self._call("pl_shim_init")
-        self.instructions = 0
+        self._core.count(True)
 
     def _gap(self, stream: int, lost: int) -> int:
         return self._call("pl_shim_gap", stream, lost)
 
     def _push(self, stream: int, values: Samples) -> int:
         self._core.write(self._core.symbol("pl_shim_samples"), values.tobytes())
-        return self._call("pl_shim_push", stream, *values.shape)
+        found = self._call("pl_shim_push", stream, *values.shape)
+        if self._windows < COUNTED_WINDOWS:
+            self._instructions += self._core.instructions
+            self._windows += max(0, found)
+            self._core.count(self._windows < COUNTED_WINDOWS)
+        return found
 
     def _records(self, count: int) -> bytes:
         return self._core.read(self._core.symbol("pl_shim_records"), count)
@@ -166,6 +180,7 @@ def footprint(folder: Path, name: str, core: str) -> tuple[int, int]:
             core=core,
             include=[folder, RUNTIME],
             defines=[*shim_defines(name), "PL_FOOTPRINT"],
+            entries=["pl_footprint"],
         )
         return toolchain.sizes(elf)
 
@@ -182,7 +197,7 @@ def selftest(folder: Path, name: str) -> None:
         program = toolchain.compile_host(
             sorted(folder.glob("*.c")), Path(scratch) / "selftest", include=[folder], shared=False
         )
-        status, output = toolchain.run(program)
+        status, output = toolchain.run([program])
     if status != 0:
         raise ExportError(f"the self-test of {folder} fails with status {status}: {output.strip()}")
 

@@ -14,7 +14,7 @@ class Proof:
     """How executions agree with Python and TFLite Micro: start, outputs, class, confidence, all bit for bit."""
 
     decisions: tuple[Decision, ...]  # of Python and TFLite Micro
-    agree: dict[str, int]  # windows that each execution gets exactly so
+    agree: dict[str, int]  # windows that each execution gets exactly so; one too many counts against it
     differences: dict[str, str]  # the first difference of each execution that has one
     instructions_per_window: int  # on the emulated core, everything from raw sample to class included
     stack_bytes: int  # the deepest stack on the emulated core
@@ -26,10 +26,8 @@ class Proof:
 
     @property
     def share(self) -> float:
-        """The share of windows in which every execution agrees; 0 if there are none, or one makes a window too many."""
-        if not self.windows or self.differences.keys() & {k for k, n in self.agree.items() if n == self.windows}:
-            return 0.0
-        return min(self.agree.values(), default=0) / self.windows
+        """The share of windows in which the execution that agrees least does; 0 if there are none."""
+        return min(self.agree.values(), default=0) / self.windows if self.windows else 0.0
 
     def require(self) -> None:
         """Raise ParityError with the first difference, unless everything agrees and there is something to agree on."""
@@ -43,16 +41,17 @@ def compare(
     truth: Sequence[Decision],
     others: Mapping[str, Sequence[Decision]],
     *,
-    instructions: int,
+    instructions_per_window: int,
     stack_bytes: int,
 ) -> Proof:
     """Return how `others` agree with `truth`."""
     agree, differences = {}, {}
     for name, decisions in others.items():
-        agree[name] = sum(a == b for a, b in zip(truth, decisions, strict=False))
-        if len(decisions) != len(truth) or agree[name] != len(truth):
+        surplus = max(0, len(decisions) - len(truth))
+        agree[name] = max(0, sum(a == b for a, b in zip(truth, decisions, strict=False)) - surplus)
+        if agree[name] != len(truth):
             differences[name] = _first_difference(truth, decisions)
-    return Proof(tuple(truth), agree, differences, round(instructions / max(1, len(truth))), stack_bytes)
+    return Proof(tuple(truth), agree, differences, instructions_per_window, stack_bytes)
 
 
 def _first_difference(truth: Sequence[Decision], decisions: Sequence[Decision]) -> str:

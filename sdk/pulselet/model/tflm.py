@@ -11,6 +11,10 @@ from pulselet._extras import require
 from pulselet.errors import ModelError
 
 
+ARENA_STEP = 16
+ARENA_LIMIT = 1 << 24
+
+
 class Net:
     """An int8 `.tflite` with one input and one output, batch 1, in TFLite Micro's interpreter.
 
@@ -58,3 +62,34 @@ class Net:
 def invoke(model: bytes, windows: NDArray[np.int8], *, arena_bytes: int = 0) -> NDArray[np.int8]:
     """Return the outputs `(n, outputs)` of `model` for int8 `windows`: `Net` for a single use."""
     return Net(model, arena_bytes=arena_bytes).invoke(windows)
+
+
+def smallest_arena(model: bytes) -> int:
+    """Return the bytes of the smallest tensor arena, to 16, with which TFLite Micro on this computer gets the same outputs.
+
+    By bisection: what the interpreter says it used is not enough for every net.
+
+    Raises
+    ------
+    ModelError
+        If the net wants more than 16 MiB.
+    """
+    net = Net(model)
+    probe = np.random.default_rng(0).integers(-128, 128, (2, net.input_size)).astype(np.int8)
+    wanted = net.invoke(probe)
+
+    def works(arena_bytes: int) -> bool:
+        try:
+            return bool(np.array_equal(invoke(model, probe, arena_bytes=arena_bytes), wanted))
+        except (ModelError, RuntimeError):
+            return False
+
+    low, high = 0, ARENA_STEP * 64
+    while not works(high):
+        low, high = high, 2 * high
+        if high > ARENA_LIMIT:
+            raise ModelError(f"the net wants a tensor arena of more than {ARENA_LIMIT} bytes")
+    while high - low > ARENA_STEP:
+        middle = (low + high) // 2 // ARENA_STEP * ARENA_STEP
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
