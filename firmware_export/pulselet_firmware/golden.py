@@ -92,7 +92,10 @@ def chunked(pipeline: Pipeline, signals: Mapping[str, Samples], first: int, coun
     """Yield `count` samples of every branch in turns of a few samples."""
     for at in range(first, first + count, CHUNK):
         for branch in pipeline.branches:
-            yield branch.name, np.ascontiguousarray(signals[branch.name][at : min(at + CHUNK, first + count)], np.float32)
+            yield (
+                branch.name,
+                np.ascontiguousarray(signals[branch.name][at : min(at + CHUNK, first + count)], np.float32),
+            )
 
 
 def noise(pipeline: Pipeline) -> dict[str, Samples]:
@@ -108,5 +111,3 @@ def noise(pipeline: Pipeline) -> dict[str, Samples]:
         ).astype(np.float32)
         for branch in pipeline.branches
     }
-
-

@@ -102,7 +102,9 @@ def clamp(tensor: Tensor, activation: int) -> tuple[int, int]:
 def _along_time(tensor: Tensor) -> tuple[int, int]:
     """Return length and channels of an activation `(1, 1, length, channels)`, or what reshapes to it."""
     if len(tensor.shape) < 2 or any(n != 1 for n in tensor.shape[:-2]):
-        raise ModelError(f"wanted activations (1, 1, time, channels), {tensor.name!r} is {tensor.shape}: put time last but one")
+        raise ModelError(
+            f"wanted activations (1, 1, time, channels), {tensor.name!r} is {tensor.shape}: put time last but one"
+        )
     return tensor.shape[-2], tensor.shape[-1]
 
 
@@ -207,7 +209,9 @@ def _max_pool(operation: Operation, symbol: str) -> Call:
     options = operation.options
     (length, channels), (out_length, _) = _along_time(operation.inputs[0]), _along_time(operation.output)
     if options["filter_h"] != 1:
-        raise ModelError(f"MaxPool2D: wanted a pool along time only (1, n), got ({options['filter_h']}, {options['filter_w']})")
+        raise ModelError(
+            f"MaxPool2D: wanted a pool along time only (1, n), got ({options['filter_h']}, {options['filter_w']})"
+        )
     kernel = options["filter_w"]
     low, high = clamp(operation.output, options["activation"])
     pad = _pad(operation, length, out_length, kernel)

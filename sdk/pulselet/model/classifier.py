@@ -42,7 +42,9 @@ class Classifier:
                 f"the net takes {net.input_shape}: change the window or train again"
             )
         if net.outputs != len(self.labels):
-            raise ModelError(f"the net has {net.outputs} outputs, but there are {len(self.labels)} labels: {self.labels}")
+            raise ModelError(
+                f"the net has {net.outputs} outputs, but there are {len(self.labels)} labels: {self.labels}"
+            )
 
     @property
     def rule(self) -> Rule:

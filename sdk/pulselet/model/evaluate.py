@@ -49,7 +49,9 @@ class Report:
             ("accuracy", self.accuracy, self.accuracy_interval),
             ("macro F1", self.macro_f1, self.macro_f1_interval),
         ):
-            rows.append(f"{name} {value:.3f}, 95 % interval over {len(self.subject_accuracy)} people {low:.3f}-{high:.3f}")
+            rows.append(
+                f"{name} {value:.3f}, 95 % interval over {len(self.subject_accuracy)} people {low:.3f}-{high:.3f}"
+            )
         people = ", ".join(f"{subject} {value:.3f}" for subject, value in self.subject_accuracy.items())
         return "\n".join([*rows, f"accuracy by person: {people}"])
 
@@ -127,7 +129,11 @@ def _plain(value: Any) -> Any:
 
 def _check(y: NDArray[Any], predicted: NDArray[Any], subjects: NDArray[Any], labels: tuple[str, ...]) -> None:
     if len(y) == 0 or not len(y) == len(predicted) == len(subjects):
-        raise ModelError(f"wanted equally many y, predicted and subjects, got {len(y)}, {len(predicted)}, {len(subjects)}")
+        raise ModelError(
+            f"wanted equally many y, predicted and subjects, got {len(y)}, {len(predicted)}, {len(subjects)}"
+        )
     for name, numbers in (("y", y), ("predicted", predicted)):
         if numbers.min() < 0 or numbers.max() >= len(labels):
-            raise ModelError(f"{name} holds classes {numbers.min()} to {numbers.max()}, but there are {len(labels)} labels")
+            raise ModelError(
+                f"{name} holds classes {numbers.min()} to {numbers.max()}, but there are {len(labels)} labels"
+            )
