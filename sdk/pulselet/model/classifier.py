@@ -14,9 +14,15 @@ from pulselet.model.quantize import io_parameters, quantise
 from pulselet.model.tflm import Net
 from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.stage import Samples
+from pulselet.stream.block import Block, Gap
 
 Event = tuple[str, Samples | int]
 """A branch's name, and its next samples `(n, channels)` or how many are lost."""
+
+
+def event(item: Block | Gap) -> Event:
+    """Return what a block or a gap is to a classifier."""
+    return item.signal.name, item.lost if isinstance(item, Gap) else item.values
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,37 @@ class Classifier:
         PipelineError
             If an event does not fit the pipeline.
         """
-        stream, net = self.pipeline.start(), Net(self.model)
-        for name, what in events:
-            if isinstance(what, int):
-                stream.gap(name, what)
-                continue
-            for start, window in stream.push(name, what):
-                yield from self.decide([start], net.invoke(self.quantise(window)[None]))
+        live = self.start()
+        for one in events:
+            yield from live.push(one)
+
+    def start(self) -> Live:
+        """Return a run at rest, to push events into."""
+        return Live(self)
+
+
+class Live:
+    """One run of a classifier over events as they arrive."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._stream = classifier.pipeline.start()
+        self._net = Net(classifier.model)
+
+    @property
+    def dropped(self) -> int:
+        """Windows left out so far because samples in them were lost."""
+        return self._stream.cutter.dropped
+
+    def push(self, one: Event) -> list[Decision]:
+        """Return the decisions of the windows that the event completes."""
+        name, what = one
+        if isinstance(what, int):
+            self._stream.gap(name, what)
+            return []
+        source = self._classifier
+        return [
+            decision
+            for start, window in self._stream.push(name, what)
+            for decision in source.decide([start], self._net.invoke(source.quantise(window)[None]))
+        ]

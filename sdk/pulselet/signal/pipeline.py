@@ -15,6 +15,7 @@ from pulselet.signal.filters import HighPass, LowPass
 from pulselet.signal.scaling import Scale
 from pulselet.signal.stage import Kernel, Samples, Stage, State
 from pulselet.signal.window import Window, WindowCutter
+from pulselet.stream.block import Signal
 
 __all__ = ["Branch", "HighPass", "LowPass", "Pipeline", "PipelineStream", "Scale", "Window"]
 
@@ -78,6 +79,20 @@ class Pipeline:
     def shape(self) -> tuple[int, int]:
         """Shape of a window: samples, channels."""
         return self.window.samples(self.rate_hz)[0], sum(self._out(branch)[1] for branch in self.branches)
+
+    def require(self, signals: Mapping[str, Signal]) -> None:
+        """Raise PipelineError unless every branch finds its signal, with its unit, rate and number of channels."""
+        for branch in self.branches:
+            signal = signals.get(branch.name)
+            if signal is None:
+                raise PipelineError(f"the pipeline wants a signal {branch.name!r}, the stream has {sorted(signals)}")
+            wanted = branch.channels, branch.rate_hz, branch.unit
+            got = len(signal.channels), signal.rate_hz, signal.unit
+            if wanted != got:
+                raise PipelineError(
+                    f"branch {branch.name!r} wants {wanted[0]} channels at {wanted[1]:g} Hz in {wanted[2]}, "
+                    f"the stream has {got[0]} at {got[1]:g} Hz in {got[2]}: change the pipeline, or the device's settings"
+                )
 
     def start(self) -> PipelineStream:
         """Return a stream at rest: the state of one run."""

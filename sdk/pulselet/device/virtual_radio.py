@@ -1,0 +1,219 @@
+"""A radio without hardware: bleak's own client and scanner over bumble's virtual controllers.
+
+Give `radio.adapter` to `scan` or `connect`, or `backend=` and `radio=` to bleak itself; HCI, L2CAP and ATT are real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from bleak.args import SizedBuffer
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.client import BaseBleakClient, NotifyCallback
+from bleak.backends.descriptor import BleakGATTDescriptor
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
+from bleak.exc import BleakDeviceNotFoundError, BleakError
+
+from pulselet._extras import require
+from pulselet.device.adapter import Adapter
+
+T = TypeVar("T")
+
+LL_PAYLOAD = 251  # bytes in one link-layer packet with the data length extension
+MTU = LL_PAYLOAD - 4
+ATT_OVERHEAD = 3
+CENTRAL = "F0:00:00:00:00:01"
+
+
+class VirtualRadio:
+    """A room in which virtual devices hear each other.
+
+    Raises
+    ------
+    MissingExtraError
+        If bumble is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._link: Any = require("bumble.link", "virtual").LocalLink()
+        self._central: Any = None
+
+    @property
+    def adapter(self) -> Adapter:
+        """This radio, for `scan` and `connect`."""
+        return Adapter(VirtualScanner, VirtualClient, {"radio": self})
+
+    async def device(self, name: str, address: str) -> Any:
+        """Return a powered bumble device with a controller on this link."""
+        bumble = require("bumble.device", "virtual")
+        controller = require("bumble.controller", "virtual").Controller(name, link=self._link)
+        controller.le_acl_data_packet_length = LL_PAYLOAD
+        host = require("bumble.host", "virtual").Host(controller, controller)
+        device = bumble.Device(name=name, address=require("bumble.hci", "virtual").Address(address), host=host)
+        await device.power_on()
+        return device
+
+    async def central(self) -> Any:
+        """Return the device that scans and connects."""
+        if self._central is None:
+            self._central = await self.device("central", CENTRAL)
+        return self._central
+
+
+class VirtualScanner(BaseBleakScanner):
+    """What `BleakScanner(backend=VirtualScanner, radio=...)` uses."""
+
+    def __init__(self, detection_callback: Any, service_uuids: Any, scanning_mode: str, **kwargs: Any) -> None:
+        super().__init__(detection_callback, service_uuids)
+        self._radio: VirtualRadio = kwargs["radio"]
+        self._active = scanning_mode == "active"
+
+    async def start(self) -> None:
+        self.seen_devices = {}
+        central = await self._radio.central()
+        central.on("advertisement", self._heard)
+        await central.start_scanning(active=self._active, filter_duplicates=False)
+
+    async def stop(self) -> None:
+        central = await self._radio.central()
+        await central.stop_scanning()
+        central.remove_listener("advertisement", self._heard)
+
+    def _heard(self, advertisement: Any) -> None:
+        kinds = require("bumble.core", "virtual").AdvertisingData
+        data = advertisement.data
+        services = data.get(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS) or []
+        uuids = [uuid.to_hex_str("-").lower() for uuid in services]
+        name = data.get(kinds.COMPLETE_LOCAL_NAME)
+        if not self.is_allowed_uuid(uuids):
+            return
+        address = advertisement.address.to_string(with_type_qualifier=False)
+        heard = AdvertisementData(name, {}, {}, uuids, None, advertisement.rssi, ())
+        device = self.create_or_update_device(address, address, name, advertisement.address, heard)
+        self.call_detection_callbacks(device, heard)
+
+
+class VirtualClient(BaseBleakClient):
+    """What `BleakClient(device, backend=VirtualClient, radio=...)` uses."""
+
+    def __init__(self, address_or_ble_device: BLEDevice | str, **kwargs: Any) -> None:
+        super().__init__(address_or_ble_device, **kwargs)
+        self._radio: VirtualRadio = kwargs["radio"]
+        self._connection: Any = None
+        self._peer: Any = None
+        self._name = getattr(address_or_ble_device, "name", None) or self.address
+        self._subscribers: dict[int, Callable[[bytes], None]] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self._name)
+
+    @property
+    def mtu_size(self) -> int:
+        return int(self._connection.att_mtu) if self._connection is not None else 23
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
+    async def connect(self, pair: bool, **kwargs: Any) -> None:
+        central = await self._radio.central()
+        address = require("bumble.hci", "virtual").Address(self.address)
+        core = require("bumble.core", "virtual")
+        try:
+            self._connection = await central.connect(address, timeout=self._timeout)
+        except (core.BaseBumbleError, asyncio.TimeoutError) as error:
+            raise BleakDeviceNotFoundError(self.address, f"{self.address} does not answer: {error}") from error
+        self._connection.on("disconnection", self._lost)
+        self._peer = require("bumble.device", "virtual").Peer(self._connection)
+        await self._do(self._peer.request_mtu(MTU))
+        await self._do(self._peer.discover_all())
+        self.services = self._collect()
+
+    def _lost(self, reason: int) -> None:
+        self._connection = None
+        if self._disconnected_callback is not None:
+            self._disconnected_callback()
+
+    async def disconnect(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        self._disconnected_callback = None
+        with contextlib.suppress(require("bumble.core", "virtual").BaseBumbleError):
+            await connection.disconnect()
+        self._connection = None
+
+    def _collect(self) -> BleakGATTServiceCollection:
+        found = BleakGATTServiceCollection()
+        for service in self._peer.services:
+            known = BleakGATTService(service, service.handle, _uuid(service.uuid))
+            found.add_service(known)
+            for one in service.characteristics:
+                names: Any = [
+                    flag.name.lower().replace("_", "-") for flag in type(one.properties) if flag & one.properties
+                ]
+                characteristic = BleakGATTCharacteristic(
+                    one, one.handle, _uuid(one.uuid), names, lambda: self.mtu_size - ATT_OVERHEAD, known
+                )
+                found.add_characteristic(characteristic)
+                for each in one.descriptors:
+                    found.add_descriptor(BleakGATTDescriptor(each, each.handle, _uuid(each.type), characteristic))
+        return found
+
+    async def _do(self, awaitable: Awaitable[T]) -> T:
+        """Return what a request gives; a link that drops meanwhile is bleak's error, not a cancellation."""
+        if self._connection is None:
+            raise BleakError(f"{self.address} is not connected")
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            if self._connection is None:
+                raise BleakError(f"{self.address} disconnected during a request") from None
+            raise
+        except require("bumble.core", "virtual").BaseBumbleError as error:
+            raise BleakError(f"{self.address}: {error}") from error
+
+    async def read_gatt_char(
+        self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **kwargs: Any
+    ) -> bytearray:
+        return bytearray(await self._do(self._peer.read_value(characteristic.obj)))
+
+    async def read_gatt_descriptor(
+        self, descriptor: BleakGATTDescriptor, *, use_cached: bool = False, **kwargs: Any
+    ) -> bytearray:
+        return bytearray(await self._do(self._peer.read_value(descriptor.obj)))
+
+    async def write_gatt_char(self, characteristic: BleakGATTCharacteristic, data: SizedBuffer, response: bool) -> None:
+        await self._do(self._peer.write_value(characteristic.obj, bytes(data), with_response=response))
+
+    async def write_gatt_descriptor(self, descriptor: BleakGATTDescriptor, data: SizedBuffer) -> None:
+        await self._do(self._peer.write_value(descriptor.obj, bytes(data), with_response=True))
+
+    async def start_notify(self, characteristic: BleakGATTCharacteristic, callback: NotifyCallback, **kw: Any) -> None:
+        def received(value: bytes) -> None:
+            callback(bytearray(value))
+
+        self._subscribers[characteristic.handle] = received
+        await self._do(characteristic.obj.subscribe(received))
+
+    async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
+        await self._do(characteristic.obj.unsubscribe(self._subscribers.pop(characteristic.handle, None)))
+
+    async def pair(self, *args: Any, **kwargs: Any) -> None:
+        raise BleakError("the virtual radio does not pair")
+
+    async def unpair(self) -> None:
+        raise BleakError("the virtual radio does not pair")
+
+
+def _uuid(uuid: Any) -> str:
+    """Return a bumble UUID in bleak's 128-bit form."""
+    from bleak.uuids import normalize_uuid_str
+
+    return normalize_uuid_str(uuid.to_hex_str("-").lower())
