@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -176,7 +175,7 @@ def export(
         scratch.chmod(0o755)
         if out.exists():
             out.rmdir()
-        os.replace(scratch, out)
+        scratch.replace(out)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

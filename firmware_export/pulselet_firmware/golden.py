@@ -78,9 +78,8 @@ def golden_events(pipeline: Pipeline, signals: Mapping[str, Samples]) -> Iterato
         values = signals.get(branch.name)
         if values is None or values.shape[1:] != (branch.channels,) or len(values) < 2 * stretch + hop:
             got = "nothing" if values is None else f"{values.dtype} {values.shape}"
-            raise ExportError(
-                f"golden vectors of {branch.name!r} want float32 ({2 * stretch + hop} or more, {branch.channels}), got {got}"
-            )
+            wanted = f"float32 ({2 * stretch + hop} or more, {branch.channels})"
+            raise ExportError(f"golden vectors of {branch.name!r} want {wanted}, got {got}")
     yield from chunked(pipeline, signals, 0, stretch)
     for branch in pipeline.branches:
         yield branch.name, hop - 1  # not a whole hop: the grid must find its place again

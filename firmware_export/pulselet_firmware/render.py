@@ -22,9 +22,12 @@ from pulselet_firmware.golden import Golden
 from pulselet_firmware.templating import environment, rows
 
 C_FLOAT_LIMIT = 1e38
-RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+RESERVED = frozenset(  # words of C
+    re.findall(
+        r"\w+",
+        "auto break case char const continue default do double else enum extern float for goto if inline int long "
+        "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while",
+    )
 )
 
 
@@ -32,7 +35,7 @@ def check_identifier(what: str, text: str) -> None:
     """Raise ExportError unless `text` can be a part of names in C."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text in RESERVED or text.startswith("pl_"):
         raise ExportError(
-            f"{what} wants lower-case letters, digits and _ that begin with a letter, no word of C and not pl_, got {text!r}"
+            f"{what} wants lower-case letters, digits and _, a letter first, no word of C and no pl_, got {text!r}"
         )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from itertools import count
+from pathlib import Path
 
 import typer
 
@@ -21,6 +24,56 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
     """Hold the options that stand before every command."""
+
+
+@app.command()
+def demo(
+    out: Path = typer.Option(None, help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N."),
+    speed: float = typer.Option(100.0, min=0.1, help="Times real time at which the watch replays; 1 is real time."),
+    epochs: int = typer.Option(30, min=1, help="Epochs of training."),
+    disconnect_after: int = typer.Option(
+        None, min=0, help="Let the watch drop after so many packets, to see what happens."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object, and nothing else, on standard output."),
+) -> None:
+    """Train on nine people, stream the tenth over Bluetooth, export C, and prove that it agrees. No hardware needed."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from pulselet.device.virtual import Faults
+    from pulselet.recipes import demo as recipe
+    from pulselet.recipes.page import table
+
+    console = Console(stderr=as_json)
+    folder = out or _next_folder(Path("pulselet-demo"))
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("training", total=epochs)
+        result = recipe.run(
+            folder,
+            speed=speed,
+            epochs=epochs,
+            faults=Faults(disconnect_at=disconnect_after),
+            say=lambda line: bar.console.print(line, highlight=False),
+            progress=lambda epoch: bar.update(task, completed=epoch, visible=epoch < epochs),
+        )
+    figures = result.to_dict()
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    shown = Table(show_header=False)
+    shown.add_column()
+    shown.add_column(justify="right")
+    for what, much in table(figures):
+        shown.add_row(what, much)
+    console.print(shown)
+    for what in ("page", "bundle", "recording"):
+        console.print(f"{what}: {figures[what]}", highlight=False, soft_wrap=True)
+
+
+def _next_folder(parent: Path) -> Path:
+    """Return the first numbered folder that is not there: nothing is overwritten."""
+    return next(folder for number in count(1) if not (folder := parent / str(number)).exists())
 
 
 def main() -> None:

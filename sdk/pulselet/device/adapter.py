@@ -18,3 +18,8 @@ class Adapter:
     scanner: type[BaseBleakScanner] | None = None
     client: type[BaseBleakClient] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scanning(self) -> dict[str, Any]:
+        """Arguments of bleak's scanner."""
+        return dict(self.options) if self.scanner is None else {"backend": self.scanner, **self.options}

@@ -46,7 +46,7 @@ async def scan(seconds: float = 5.0, *, adapter: Adapter | None = None) -> list[
     adapter = adapter or Adapter()
     with _own_errors():
         heard = await BleakScanner.discover(
-            seconds, return_adv=True, service_uuids=[profile.SERVICE], backend=adapter.scanner, **adapter.options
+            seconds, return_adv=True, service_uuids=[profile.SERVICE], **adapter.scanning
         )
     found = [Found(adv.local_name or device.name or "", device.address, adv.rssi) for device, adv in heard.values()]
     return sorted(found, key=lambda one: -one.rssi_dbm)
@@ -87,13 +87,12 @@ class Device:
             heard = await BleakScanner.find_device_by_filter(
                 lambda device, adv: self._wanted in (device.address, device.name, adv.local_name),
                 timeout=self._timeout_s,
-                backend=self._adapter.scanner,
-                **self._adapter.options,
+                **self._adapter.scanning,
             )
             if heard is None:
                 raise DeviceError(
-                    f"no device {self._wanted!r} in range within {self._timeout_s:g} s: is it on, charged and not connected "
-                    "to something else?",
+                    f"no device {self._wanted!r} in range within {self._timeout_s:g} s: "
+                    "is it on, charged and not connected to something else?",
                     "not-found",
                 )
             self.name, self.address = heard.name or "", heard.address

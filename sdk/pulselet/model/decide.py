@@ -35,7 +35,7 @@ class Rule:
     abstain_below: float = 0.0
 
     def confidence(self, scores: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the best class `(n,)` (the first, if several are) and its softmax `(n,)` for `scores` `(n, classes)`."""
+        """Return for `scores` `(n, classes)` the best class `(n,)`, the first of equals, and its softmax `(n,)`."""
         weight_of = np.ones(2**BITS, np.float32)
         steps = np.arange(2**BITS)
         for bit, factor in enumerate(softmax_factors(self.scale)):

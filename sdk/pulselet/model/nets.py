@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulselet._extras import require
+from pulselet.model._backend import keras
 
 STEM_FILTERS = 24
 STEM_KERNEL = 7
@@ -28,7 +28,7 @@ def ds_cnn(window: int, channels: int, classes: int, *, seed: int = 0) -> Any:
     MissingExtraError
         If Keras is not installed.
     """
-    layers = require("keras", "train").layers
+    layers = keras().layers
     seeds = iter(range(1000 * seed, 1000 * seed + 1000))
     inputs = layers.Input((1, window, channels))
     stem = layers.Conv2D(
@@ -52,14 +52,14 @@ def ds_cnn(window: int, channels: int, classes: int, *, seed: int = 0) -> Any:
         hidden = _normalised(pointwise(_normalised(depthwise(hidden))))
     pooled = layers.GlobalAveragePooling2D()(hidden)
     logits = layers.Dense(classes, kernel_initializer=_initial(next(seeds)))(pooled)
-    return require("keras", "train").Model(inputs, logits)
+    return keras().Model(inputs, logits)
 
 
 def _normalised(tensor: Any) -> Any:
     """Return `tensor` after batch norm (which folds into the convolution) and ReLU (which fuses)."""
-    layers = require("keras", "train").layers
+    layers = keras().layers
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(tensor))
 
 
 def _initial(seed: int) -> Any:
-    return require("keras", "train").initializers.HeNormal(seed=seed)
+    return keras().initializers.HeNormal(seed=seed)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet._extras import require
+from pulselet._quiet import native_output_held
 from pulselet.errors import ModelError
 
 
@@ -40,8 +41,8 @@ def to_int8(net: Any, representative: NDArray[np.float32]) -> bytes:
         for window in windows:
             yield [window]
 
-    tf = require("tensorflow", "train")
-    with tempfile.TemporaryDirectory() as folder:
+    with native_output_held(), tempfile.TemporaryDirectory() as folder:
+        tf = require("tensorflow", "train")
         net.export(folder, verbose=False, input_signature=[tf.TensorSpec((1, *shape), tf.float32)])
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

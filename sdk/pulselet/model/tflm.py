@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet._extras import require
+from pulselet._quiet import native_output_held
 from pulselet.errors import ModelError
-
 
 ARENA_STEP = 16
 ARENA_LIMIT = 1 << 24
@@ -65,9 +65,9 @@ def invoke(model: bytes, windows: NDArray[np.int8], *, arena_bytes: int = 0) -> 
 
 
 def smallest_arena(model: bytes) -> int:
-    """Return the bytes of the smallest tensor arena, to 16, with which TFLite Micro on this computer gets the same outputs.
+    """Return the bytes of the smallest tensor arena, to 16, with which TFLite Micro works on this computer.
 
-    By bisection: what the interpreter says it used is not enough for every net.
+    By bisection: what the interpreter says it used is not enough for every net. To work is to give the same outputs.
 
     Raises
     ------
@@ -79,10 +79,11 @@ def smallest_arena(model: bytes) -> int:
     wanted = net.invoke(probe)
 
     def works(arena_bytes: int) -> bool:
-        try:
-            return bool(np.array_equal(invoke(model, probe, arena_bytes=arena_bytes), wanted))
-        except (ModelError, RuntimeError):
-            return False
+        with native_output_held():  # what does not fit is told there
+            try:
+                return bool(np.array_equal(invoke(model, probe, arena_bytes=arena_bytes), wanted))
+            except (ModelError, RuntimeError):
+                return False
 
     low, high = 0, ARENA_STEP * 64
     while not works(high):

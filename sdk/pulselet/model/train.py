@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pulselet._extras import require
 from pulselet.errors import ModelError
+from pulselet.model._backend import keras
 
 Windows = NDArray[np.float32]  # (n, window, channels)
 Augment = Callable[[Windows, np.random.Generator], Windows]
@@ -18,6 +18,11 @@ Augment = Callable[[Windows, np.random.Generator], Windows]
 BATCH = 64
 LEARNING_RATE = 4e-3
 LABEL_SMOOTHING = 0.1
+TURN_DEGREES = 20.0
+STRETCH = 0.15
+SHIFT_SAMPLES = 12.0
+# a mirror image of the body: x, across it, changes sign in acceleration; rotation, an axial vector, keeps only that one
+OTHER_WRIST = np.array([-1, 1, 1, 1, -1, -1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,11 @@ def train(
         If an array is empty, the lengths differ, or there is no epoch to train.
     """
     _check(x, y, x_val, y_val, epochs)
-    keras = require("keras", "train")
+    k = keras()
     steps = epochs * -(-len(x) // BATCH)
     net.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
+        optimizer=k.optimizers.Adam(k.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        loss=k.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
     )
     rng = np.random.default_rng(seed)
     classes = net.output_shape[-1]
@@ -110,20 +115,31 @@ def cross_entropy(logits: NDArray[np.float32], y: NDArray[np.integer[Any]]) -> f
 def augment_motion(x: Windows, rng: np.random.Generator) -> Windows:
     """Return windows `(n, window, 6)` as another wearer might have made them; the input is left alone.
 
-    Channels are three of acceleration, then three of rotation. Each window is turned (the strap sits differently: up to
-    about 20 degrees, the same turn for both sensors), scaled by up to 10 %, shifted in time and given noise.
+    Channels are three of acceleration, then three of rotation. Half of the windows move to the other wrist; each is
+    turned (the strap sits differently: up to 20 degrees, the same turn for both sensors), made up to 15 % slower or
+    faster and stronger or weaker, shifted in time and given noise.
     """
     if x.ndim != 3 or x.shape[2] != 6:
         raise ModelError(f"augment_motion wants windows (n, window, 6), got {x.shape}")
-    turn = small_rotations(len(x), 20.0, rng)
-    triples = x.reshape(len(x), x.shape[1], 2, 3)
-    turned = np.einsum("nij,nwsj->nwsi", turn, triples).reshape(x.shape)
-    gain = rng.uniform(0.9, 1.1, (len(x), 1, 1))
+    mirrored = np.where(rng.random((len(x), 1, 1)) < 0.5, x * OTHER_WRIST, x)
+    turn = small_rotations(len(x), TURN_DEGREES, rng)
+    turned = np.einsum("nij,nwsj->nwsi", turn, mirrored.reshape(*x.shape[:2], 2, 3)).reshape(x.shape)
+    gain = rng.uniform(1 - STRETCH, 1 + STRETCH, (len(x), 1, 1))
     noise = rng.normal(0.0, 0.02, x.shape)
-    shift = rng.integers(-8, 9, (len(x), 1))
-    times = np.clip(np.arange(x.shape[1]) + shift, 0, x.shape[1] - 1)  # the edge sample is held
-    moved = np.take_along_axis(turned, times[:, :, None], axis=1)
-    return (moved * gain + noise).astype(np.float32)
+    return (warped(turned, rng) * gain + noise).astype(np.float32)
+
+
+def warped(x: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return windows `(n, window, channels)` stretched about their middle and shifted; the edge sample is held."""
+    length = x.shape[1]
+    pace = rng.uniform(1 - STRETCH, 1 + STRETCH, (len(x), 1))
+    shift = rng.uniform(-SHIFT_SAMPLES, SHIFT_SAMPLES, (len(x), 1))
+    times = np.clip((np.arange(length) - length / 2) * pace + length / 2 + shift, 0, length - 1)
+    before = np.minimum(times.astype(int), length - 2)
+    share = (times - before)[:, :, None]
+    left, right = (np.take_along_axis(x, at[:, :, None], axis=1) for at in (before, before + 1))
+    warped: NDArray[np.float64] = left * (1 - share) + right * share
+    return warped
 
 
 def small_rotations(n: int, degrees: float, rng: np.random.Generator) -> NDArray[np.float64]:

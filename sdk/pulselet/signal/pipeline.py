@@ -91,7 +91,7 @@ class Pipeline:
             if wanted != got:
                 raise PipelineError(
                     f"branch {branch.name!r} wants {wanted[0]} channels at {wanted[1]:g} Hz in {wanted[2]}, "
-                    f"the stream has {got[0]} at {got[1]:g} Hz in {got[2]}: change the pipeline, or the device's settings"
+                    f"the stream has {got[0]} at {got[1]:g} Hz in {got[2]}: change one of them"
                 )
 
     def start(self) -> PipelineStream:

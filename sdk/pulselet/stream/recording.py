@@ -118,12 +118,14 @@ class Recording:
                 packet = self._db.execute("INSERT INTO packet VALUES (NULL, ?, ?)", (arrival_ns, data)).lastrowid
             for item in items:
                 number = self._number(item.signal)
+                values, reason = None, None
+                ticks, arrival = None, None
                 if isinstance(item, Gap):
-                    row = (packet, number, item.first, item.lost, None, None, None, item.reason)
+                    reason = item.reason
                 else:
                     values = np.ascontiguousarray(item.values, "<f4").tobytes()
-                    times = (item.device_ticks, item.arrival_ns)
-                    row = (packet, number, item.first, len(item.values), *times, values, None)
+                    ticks, arrival = item.device_ticks, item.arrival_ns
+                row = (packet, number, item.first, item.end - item.first, ticks, arrival, values, reason)
                 self._db.execute("INSERT INTO item VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def annotate(self, intervals: Iterable[Interval]) -> None:

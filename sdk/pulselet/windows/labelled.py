@@ -34,9 +34,8 @@ class Windows:
 
     def __post_init__(self) -> None:
         if not len(self.x) == len(self.y) == len(self.subject):
-            raise PipelineError(
-                f"wanted equally many windows, classes and people, got {len(self.x)}, {len(self.y)}, {len(self.subject)}"
-            )
+            got = f"{len(self.x)}, {len(self.y)}, {len(self.subject)}"
+            raise PipelineError(f"wanted equally many windows, classes and people, got {got}")
         if len(self.y) and not 0 <= self.y.min() <= self.y.max() < len(self.labels):
             raise PipelineError(f"classes run from {self.y.min()} to {self.y.max()}, but there are {self.labels}")
 
@@ -74,8 +73,8 @@ class Windows:
         """
         if not parts or any(part.labels != parts[0].labels for part in parts):
             raise PipelineError(f"wanted parts with the same classes, got {[part.labels for part in parts]}")
-        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "subject")]
-        return cls(*columns, labels=parts[0].labels)
+        x, y, subject = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "subject"))
+        return cls(x, y, subject, parts[0].labels)
 
 
 @dataclass(frozen=True)
