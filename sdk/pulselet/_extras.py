@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from collections.abc import Iterable
 from typing import Any
 
 from pulselet.errors import MissingExtraError
@@ -23,3 +25,10 @@ def require(module: str, extra: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise
         raise MissingExtraError(package, extra) from error
+
+
+def require_all(modules: Iterable[str], extra: str) -> None:
+    """Raise MissingExtraError if one of `modules` is not installed; none of them is imported."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError(module, extra)

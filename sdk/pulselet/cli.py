@@ -6,6 +6,7 @@ import json
 import sys
 from itertools import count
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -28,13 +29,17 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 
 @app.command()
 def demo(
-    out: Path = typer.Option(None, help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N."),
-    speed: float = typer.Option(100.0, min=0.1, help="Times real time at which the watch replays; 1 is real time."),
-    epochs: int = typer.Option(30, min=1, help="Epochs of training."),
-    disconnect_after: int = typer.Option(
-        None, min=0, help="Let the watch drop after so many packets, to see what happens."
-    ),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object, and nothing else, on standard output."),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.1, help="Times real time at which the watch replays.")] = 100.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 30,
+    disconnect_after: Annotated[
+        int | None, typer.Option(min=0, help="Let the watch drop after so many packets, to see what happens.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, and nothing else, on stdout.")
+    ] = False,
 ) -> None:
     """Train on nine people, stream the tenth over Bluetooth, export C, and prove that it agrees. No hardware needed."""
     from rich.console import Console
@@ -54,7 +59,7 @@ def demo(
             speed=speed,
             epochs=epochs,
             faults=Faults(disconnect_at=disconnect_after),
-            say=lambda line: bar.console.print(line, highlight=False),
+            say=lambda line: bar.console.print(line, highlight=False, soft_wrap=True),
             progress=lambda epoch: bar.update(task, completed=epoch, visible=epoch < epochs),
         )
     figures = result.to_dict()

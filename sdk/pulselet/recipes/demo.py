@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pulselet._extras import require_all
 from pulselet.device.session import connect
 from pulselet.device.virtual import Faults, Segment, VirtualWearable
 from pulselet.device.virtual_radio import VirtualRadio
-from pulselet.errors import DeviceError, ParityError
+from pulselet.errors import DeviceError, ExportError, ParityError
 from pulselet.model.classifier import Classifier, event
 from pulselet.model.decide import Decision
 from pulselet.packets.profile import StreamInfo
@@ -33,6 +34,19 @@ from pulselet_firmware.bundle import Bundle, export
 from pulselet_firmware.proof import Proof
 
 SUBJECT = 10  # left out of training; fixed before any net was trained
+SPLIT = next(s for s in leave_one_out(range(1, 11), rehab.VALIDATION_PEOPLE) if s.test == (SUBJECT,))
+NEEDED = (
+    "seglearn",
+    "tensorflow",
+    "tflite_micro",
+    "tflite",
+    "jinja2",
+    "ziglang",
+    "unicorn",
+    "elftools",
+    "bumble",
+    "matplotlib",
+)
 NAME = "Watch"
 RATE_MHZ = round(RATE_HZ * 1000)
 STREAMS = (
@@ -101,9 +115,12 @@ def run(
     ParityError
         If the recording is not the source, or an execution disagrees.
     """
+    require_all(NEEDED, "demo")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} is not an empty folder: name a new one, or remove what is there")
     everything = series()
     unseen = [one for one in everything if one.subject == SUBJECT]
-    say(f"Training on people 3 to 9, choosing on 1 and 2; {SUBJECT} is unseen")
+    say(f"Training on people {SPLIT.train}, choosing the epoch on {SPLIT.validation}; {SUBJECT} is unseen")
     classifier = trained([one for one in everything if one.subject != SUBJECT], epochs, progress)
     say("Exporting C, proving it on golden vectors")
     teaching = everything[0]
@@ -134,9 +151,7 @@ def run(
 
 def trained(recordings: list[WatchSeries], epochs: int, progress: Callable[[int], None] | None) -> Classifier:
     """Return a classifier trained on these recordings, none of them of the unseen person."""
-    data = rehab.windows(recordings)
-    split = next(s for s in leave_one_out([*data.people, SUBJECT], rehab.VALIDATION_PEOPLE) if s.test == (SUBJECT,))
-    fitted = rehab.fit(data, split, epochs=epochs, progress=progress)
+    fitted = rehab.fit(rehab.windows(recordings), SPLIT, epochs=epochs, progress=progress)
     return Classifier(rehab.PIPELINE, fitted.model, EXERCISES)
 
 

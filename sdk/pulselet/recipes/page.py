@@ -48,8 +48,8 @@ def page(figures: Mapping[str, Any], png: bytes) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Pulselet demo</title><style>{STYLE}</style></head><body>
 <h1>Which exercise is person {figures["subject"]} doing?</h1>
-<p>A real recording of a wrist watch, replayed over Bluetooth LE, cleaned and classified three times: by Python with TFLite
-Micro, by the exported C on this computer, and by the same C on an emulated {html.escape(figures["core"])}.</p>
+<p>A real recording of a wrist watch, replayed over Bluetooth LE, cleaned and classified three times: by Python with
+TFLite Micro, by the exported C on this computer, and by the same C on an emulated {html.escape(figures["core"])}.</p>
 <table>{rows}</table>
 <img alt="Raw and cleaned acceleration, rotation, true and predicted exercise along time"
  src="data:image/png;base64,{picture}">
@@ -78,7 +78,7 @@ def picture(
         axes[2 * i + 1].set_ylabel(f"{branch.name}\ncleaned")
         for name, colour in zip(signal.channels, COLOURS, strict=False):
             axes[2 * i].plot([], [], colour, label=name)
-        axes[2 * i].legend(loc="upper right", ncols=3, fontsize="small")
+        axes[2 * i].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     _classes(axes[-1], classifier, decisions, truth)
     figure.align_ylabels()
     out = io.BytesIO()
@@ -97,7 +97,7 @@ def _classes(axis: Any, classifier: Classifier, decisions: Sequence[Decision], t
     axis.set_yticks(range(len(classifier.labels)), classifier.labels)
     axis.set_ylabel("exercise")
     axis.set_xlabel("device time, s")
-    axis.legend(loc="upper right", ncols=3, fontsize="small")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def cleaned_runs(

@@ -31,9 +31,8 @@ REPRESENTATIVE = 500  # training windows on which the ranges of the activations 
 CARD = {
     "Intended use": "To name one of seven shoulder-rehabilitation exercises that a person does with a watch on either "
     "wrist. It knows no other movement: it names one of the seven for whatever it is given.",
-    "Training": "Ten healthy people, 7 exercises, both sides (Burns et al., arXiv 1802.01489). Split by person; the epoch "
-    "chosen on two people, the net trained on the others. Training windows are mirrored to the other wrist, turned, "
-    "stretched and scaled.",
+    "Training": "Ten healthy people, 7 exercises, both sides (Burns et al., arXiv 1802.01489), split by person: two "
+    "choose the epoch, the others train. Windows are mirrored to the other wrist, turned, stretched and scaled.",
     "Evaluation": "Leave-one-person-out figures, with their spread over people: `python benchmarks/rehab_loso.py`.",
 }
 

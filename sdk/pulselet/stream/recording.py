@@ -56,7 +56,7 @@ class Recording:
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self.path = path
         self._db = database
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[Signal, int] = {}
 
     @classmethod
     def create(cls, path: str | Path, **meta: str) -> Recording:
@@ -210,15 +210,15 @@ class Recording:
         self.close()
 
     def _number(self, signal: Signal) -> int:
-        if signal.name not in self._numbers:
+        if signal not in self._numbers:
             row = (signal.name, signal.unit, signal.rate_hz, json.dumps(signal.channels))
             self._db.execute("INSERT OR IGNORE INTO signal VALUES (NULL, ?, ?, ?, ?)", row)
             found = self._db.execute("SELECT id, unit, rate_hz, channels FROM signal WHERE name = ?", (signal.name,))
             number, *rest = found.fetchone()
             if tuple(rest) != row[1:]:
                 raise RecordingError(f"signal {signal.name!r} is {row[1:]} now, but {tuple(rest)} in {self.path}")
-            self._numbers[signal.name] = number
-        return self._numbers[signal.name]
+            self._numbers[signal] = number
+        return self._numbers[signal]
 
     def _query(self, statement: str) -> list[Any]:
         with _own_errors(self.path):

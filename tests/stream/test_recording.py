@@ -1,0 +1,121 @@
+"""A recording gives back what it was given, survives a kill, and says what is wrong with a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pulselet.errors import RecordingError
+from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.recording import Interval, Recording
+
+ACC = Signal("acc", "g", 50.0, ("x", "y"))
+
+
+def block(first: int, count: int, of: Signal = ACC) -> Block:
+    values = np.arange(first * 2, (first + count) * 2, dtype=np.float32).reshape(-1, 2) / 3
+    return Block(of, values, first, first * 10, first * 100)
+
+
+def test_blocks_and_gaps_come_back_as_they_went_in(tmp_path: Path) -> None:
+    given = [block(0, 5), Gap(ACC, 5, 3, "lost"), block(8, 2), block(10, 4)]
+    with Recording.create(tmp_path / "a.plst") as recording:
+        recording.add(given[:2], data=b"\1\2", arrival_ns=7)
+        recording.add(given[2:])
+    with Recording.open(tmp_path / "a.plst") as recording:
+        found = list(recording.items())
+        assert recording.signals == {"acc": ACC}
+        assert list(recording.packets()) == [(7, b"\1\2")]
+        runs = recording.segments("acc")
+    for one, other in zip(found, given, strict=True):
+        assert type(one) is type(other)
+        if isinstance(one, Block) and isinstance(other, Block):
+            assert np.array_equal(one.values, other.values)
+            times = one.first, one.device_ticks, one.arrival_ns
+            assert times == (other.first, other.device_ticks, other.arrival_ns)
+        else:
+            assert one == other
+    assert [(first, len(values)) for first, values in runs] == [(0, 5), (8, 6)]
+
+
+def test_labels_and_facts_come_back(tmp_path: Path) -> None:
+    labels = [Interval("acc", 0, 5, "walk"), Interval("acc", 8, 14, "Gehen, schnell")]
+    with Recording.create(tmp_path / "a.plst", subject="7") as recording:
+        recording.add([block(0, 5)])
+        recording.annotate(labels)
+        recording.note(ended="complete")
+        assert recording.intervals() == labels
+        assert recording.meta["subject"] == "7"
+        assert {"started", "started_ns", "ended"} <= recording.meta.keys()
+
+
+def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
+    Recording.create(tmp_path / "a.plst").close()
+    with pytest.raises(RecordingError, match="never overwritten"):
+        Recording.create(tmp_path / "a.plst")
+
+
+def test_nothing_is_lost_to_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "killed.plst"
+    code = f"""
+import itertools
+import numpy as np
+from pulselet.stream.block import Block, Signal
+from pulselet.stream.recording import Recording
+acc = Signal("acc", "g", 50.0, ("x",))
+recording = Recording.create({str(path)!r})
+for i in itertools.count():
+    recording.add([Block(acc, np.full((5, 1), i, np.float32), 5 * i, None, i)], data=bytes(8), arrival_ns=i)
+    print(i, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        last = [int(process.stdout.readline()) for _ in range(300)][-1]
+        os.kill(process.pid, signal.SIGKILL)
+    with Recording.open(path) as recording:
+        ((first, values),) = recording.segments("acc")
+        assert first == 0
+        assert len(values) >= 5 * (last + 1)
+        assert (values[:, 0] == np.arange(len(values)) // 5).all()
+        assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_failed_call_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.plst") as recording:
+        recording.add([block(0, 5)])
+        other = Signal("acc", "m/s2", 50.0, ("x", "y"))
+        with pytest.raises(RecordingError, match="m/s2"):
+            recording.add([block(5, 5), block(10, 5, other)])
+        assert len(list(recording.items())) == 1
+        with pytest.raises(RecordingError, match="label for 'ppg'"):
+            recording.annotate([Interval("acc", 0, 1, "a"), Interval("ppg", 0, 1, "b")])
+        assert recording.intervals() == []
+        with pytest.raises(RecordingError, match=r"no signal 'ppg'; it has \['acc'\]"):
+            recording.segments("ppg")
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="is not there"):
+        Recording.open(tmp_path / "absent.plst")
+    (tmp_path / "text.plst").write_text("hello, this is a text and not a database at all, " * 10)
+    with pytest.raises(RecordingError, match="not a database"):
+        Recording.open(tmp_path / "text.plst")
+    sqlite3.connect(tmp_path / "other.plst").execute("CREATE TABLE a (b)").connection.close()
+    with pytest.raises(RecordingError, match="no recording of format 1"):
+        Recording.open(tmp_path / "other.plst")
+
+
+def test_a_cut_file_gives_our_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.plst"
+    with Recording.create(path) as recording:
+        recording.add([block(i * 100, 100) for i in range(100)])
+    path.write_bytes(path.read_bytes()[:8192])
+    with pytest.raises(RecordingError), Recording.open(path) as recording:
+        list(recording.items())
