@@ -107,6 +107,10 @@ class VirtualWearable:
         await self._rest()
         await self._device.power_off()
 
+    async def drop(self) -> None:
+        """Cut the connection, as a watch does that goes out of range."""
+        await self._connection.disconnect()
+
     @property
     def description(self) -> Description:
         """What the device says of itself in this session."""
@@ -141,7 +145,7 @@ class VirtualWearable:
             wait = begun + at_s / self.speed - loop.time()
             await asyncio.sleep(max(0.0, wait))
             if number == self.faults.disconnect_at:
-                await self._connection.disconnect()
+                await self.drop()
                 return
             if self.faults.silent_at is not None and number >= self.faults.silent_at:
                 return
