@@ -156,7 +156,7 @@ def export(
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         texts = render.sources(name, source, vectors, net_header=net.text, arena=net.arena_bytes)
-        operations = [op.name for op in graph.operations]
+        operations = sorted({op.name for op in graph.operations})
         texts[f"{name}_tflm.h"] = render.tflm_header(name, source, operations, smallest_arena(source.model))
         for file, text in texts.items():
             (scratch / file).write_text(text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -95,10 +97,11 @@ class HostMachine(Machine):
 
     def __init__(self, folder: Path, name: str, pipeline: Pipeline, classes: int) -> None:
         super().__init__(pipeline, classes)
-        self._keep = tempfile.TemporaryDirectory(prefix="pulselet-")
+        scratch = tempfile.mkdtemp(prefix="pulselet-")
+        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
         library = toolchain.compile_host(
             [folder / f"{name}.c", SHIM],
-            Path(self._keep.name) / "bundle.so",
+            Path(scratch) / "bundle.so",
             include=[folder, RUNTIME],
             defines=shim_defines(name),
         )

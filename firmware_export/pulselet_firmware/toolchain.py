@@ -66,6 +66,7 @@ def compile_core(
     target = target_of(core)
     flags = ["-target", target.triple, f"-mcpu={target.cpu}", "-ffunction-sections", "-fdata-sections"]
     flags += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all", "-fno-stack-protector"]
+    flags += ["-fomit-frame-pointer"]
     flags += [f"-Wl,-T,{LINKER_SCRIPT}", f"-Wl,-e,{entries[0]}", "-Wl,--gc-sections"]
     flags += [f"-Wl,-u,{entry}" for entry in entries]
     return _compile(flags, sources, out, include, defines)
@@ -78,11 +79,16 @@ def target_of(core: str) -> Target:
     return TARGETS[core]
 
 
+def compiler() -> list[str]:
+    """Return the command of the C compiler; MissingExtraError if it is not installed."""
+    require("ziglang", "firmware")
+    return [sys.executable, "-m", "ziglang", "cc"]
+
+
 def _compile(
     flags: Sequence[str], sources: Sequence[Path], out: Path, include: Sequence[Path], defines: Sequence[str]
 ) -> Path:
-    require("ziglang", "firmware")
-    command = [sys.executable, "-m", "ziglang", "cc", *ARITHMETIC, *WARNINGS, "-O2", "-g0"]
+    command = [*compiler(), *ARITHMETIC, *WARNINGS, "-O2", "-g0"]
     command += [f"-I{folder}" for folder in include] + [f"-D{define}" for define in defines]
     status, output = run([*command, *map(str, sources), *flags, "-o", str(out)])
     if status != 0:
