@@ -38,6 +38,8 @@ class Golden:
     cleaned: NDArray[np.float32]  # flat, in the order of the events
     inputs: NDArray[np.int8]  # (windows, length * channels)
     decisions: list[Decision]
+    stress: NDArray[np.int8]  # (vectors, length * channels), for the net alone
+    stress_scores: NDArray[np.int8]  # (vectors, classes)
 
 
 def golden(source: Classifier, signals: Mapping[str, Samples] | None = None) -> Golden:
@@ -67,7 +69,17 @@ def golden(source: Classifier, signals: Mapping[str, Samples] | None = None) -> 
         found += list(windowed.push(name, what))
     inputs = source.quantise(np.stack([window for _, window in found])).reshape(len(found), -1)
     decisions = source.decide([start for start, _ in found], Net(source.model).invoke(inputs))
-    return Golden(entries, np.concatenate(raw), np.concatenate(cleaned), inputs, decisions)
+    stress = extremes(inputs.shape[1])
+    scores = Net(source.model).invoke(stress)
+    return Golden(entries, np.concatenate(raw), np.concatenate(cleaned), inputs, decisions, stress, scores)
+
+
+def extremes(size: int) -> NDArray[np.int8]:
+    """Return vectors that wake channels which sleep on ordinary windows, so that a wrong weight behind them shows."""
+    rng = np.random.default_rng(0)
+    uniform = rng.integers(-128, 128, (2, size))
+    corners = rng.choice([-128, 127], (2, size))
+    return np.concatenate([uniform, corners]).astype(np.int8)
 
 
 def golden_events(pipeline: Pipeline, signals: Mapping[str, Samples]) -> Iterator[Event]:

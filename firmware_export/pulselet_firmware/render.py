@@ -209,9 +209,15 @@ def _golden(golden: Golden) -> dict[str, Any]:
         "events": golden.events,
         "raw": rows([c_float(value) for value in golden.raw], 9),
         "cleaned": rows(_bits(golden.cleaned), 9),
-        "inputs": ["\n      ".join(f"{row}," for row in rows(window.ravel(), 24))[:-1] for window in golden.inputs],
+        "inputs": [_vector(window) for window in golden.inputs],
         "decisions": decisions,
+        "stress": [_vector(vector) for vector in golden.stress],
+        "stress_scores": [", ".join(map(str, row)) for row in golden.stress_scores],
     }
+
+
+def _vector(values: NDArray[np.int8]) -> str:
+    return ",\n      ".join(rows(values.ravel(), 24))
 
 
 def _bits(values: NDArray[Any]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from pulselet.model import nets, quantize
 from pulselet.model.classifier import Classifier
+from pulselet.model.train import train
 from pulselet.signal.pipeline import Branch, HighPass, LowPass, Pipeline, Scale, Window
 from pulselet_firmware.bundle import Bundle, export
 
@@ -21,10 +22,17 @@ PIPELINE = Pipeline(
 
 @pytest.fixture(scope="session")
 def classifier() -> Classifier:
-    """Return an untrained net behind a pipeline: only its arithmetic counts here."""
-    windows = np.random.default_rng(0).normal(0, 1, (64, *PIPELINE.shape)).astype(np.float32)
+    """Return a net that tells four rhythms apart: trained, so that its channels are awake and its outputs spread."""
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 4
+    time_s = np.arange(PIPELINE.shape[0]) / 50.0
+    phase = rng.uniform(0, 2 * np.pi, (400, 1, PIPELINE.shape[1]))
+    x = np.sin(2 * np.pi * (1 + 3 * y)[:, None, None] * time_s[None, :, None] + phase)
+    x = (x * rng.uniform(0.5, 1.5, phase.shape) + rng.normal(0, 0.3, x.shape)).astype(np.float32)
     net = nets.ds_cnn(*PIPELINE.shape, 4, seed=1)
-    return Classifier(PIPELINE, quantize.to_int8(net, windows), ("rest", "walk", "run", "fall"), abstain_below=0.3)
+    history = train(net, x[:320], y[:320], x[320:], y[320:], epochs=20, seed=0, augment=None)
+    assert history.val_accuracy[history.best_epoch] > 0.8
+    return Classifier(PIPELINE, quantize.to_int8(net, x[:320]), ("rest", "walk", "run", "fall"), abstain_below=0.3)
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ def test_one_sample_less_makes_the_proof_fail(bundle: Bundle) -> None:
 def constants(bundle: Bundle, file: str, tables_of: str) -> list[re.Match[str]]:
     """Return every number that is not 0 in the tables of a file whose names match."""
     text = (bundle.folder / file).read_text()
-    tables = re.finditer(rf"static const \w+ (?:{tables_of})\[\d+\] = \{{(.*?)\}};", text, re.S)
+    tables = re.finditer(rf"static const (?:float|int8_t) (?:{tables_of})\[\d+\] = \{{(.*?)\}};", text, re.S)
     return [
         number
         for table in tables
@@ -110,16 +110,20 @@ def constants(bundle: Bundle, file: str, tables_of: str) -> list[re.Match[str]]:
     ]
 
 
-@pytest.mark.parametrize("which", range(0, 30, 3))
-def test_a_filter_coefficient_taken_away_makes_proof_and_self_test_fail(
-    bundle: Bundle, tmp_path: Path, which: int
-) -> None:
-    numbers = constants(bundle, "motion_tables.h", r"motion_(?:acc|ppg)_\w+")
-    number = numbers[which % len(numbers)]
+def without(bundle: Bundle, tmp_path: Path, file: str, number: re.Match[str]) -> Bundle:
+    """Return a copy of the bundle in which one number is 0."""
     broken = copied(bundle, tmp_path / "broken")
-    path = broken.folder / "motion_tables.h"
-    text = path.read_text()
-    path.write_text(text[: number.start()] + "0.0f" + text[number.end() :])
+    text = (broken.folder / file).read_text()
+    zero = "0.0f" if "f" in number[0] else "0"
+    (broken.folder / file).write_text(text[: number.start()] + zero + text[number.end() :])
+    return broken
+
+
+@pytest.mark.parametrize("which", range(0, 20, 2))
+def test_a_coefficient_taken_away_makes_proof_and_self_test_fail(bundle: Bundle, tmp_path: Path, which: int) -> None:
+    numbers = constants(bundle, "motion_tables.h", r"motion_(?:acc|ppg)_\d_(?:coefficients|gain|offset)")
+    number = numbers[which % len(numbers)]
+    broken = without(bundle, tmp_path, "motion_tables.h", number)
     with pytest.raises(ExportError, match="self-test"):
         selftest(broken.folder, "motion")
     proof = compare(
@@ -134,15 +138,18 @@ def test_a_filter_coefficient_taken_away_makes_proof_and_self_test_fail(
         Bundle.load(broken.folder)
 
 
-@pytest.mark.parametrize("part", np.linspace(0.02, 0.98, 6))
+def test_an_initial_state_taken_away_makes_the_self_test_fail(bundle: Bundle, tmp_path: Path) -> None:
+    number = constants(bundle, "motion_tables.h", "motion_acc_0_initial")[0]
+    broken = without(bundle, tmp_path, "motion_tables.h", number)
+    with pytest.raises(ExportError, match="a cleaned sample differs"):
+        selftest(broken.folder, "motion")
+
+
+@pytest.mark.parametrize("part", np.linspace(0.02, 0.98, 9))
 def test_a_weight_taken_away_makes_the_self_test_fail(bundle: Bundle, tmp_path: Path, part: float) -> None:
-    first_and_last = r"motion_net_(?:0|8)_weights"  # no ReLU in between can have hidden these already
-    numbers = [n for n in constants(bundle, "motion_net.h", first_and_last) if abs(float(n[0])) > 60]
+    numbers = [n for n in constants(bundle, "motion_net.h", r"motion_net_\w+_weights") if abs(float(n[0])) > 60]
     number = numbers[int(part * len(numbers))]
-    broken = copied(bundle, tmp_path / "broken")
-    path = broken.folder / "motion_net.h"
-    text = path.read_text()
-    path.write_text(text[: number.start()] + "0" + text[number.end() :])
+    broken = without(bundle, tmp_path, "motion_net.h", number)
     with pytest.raises(ExportError, match="an output of the net differs"):
         selftest(broken.folder, "motion")
 
