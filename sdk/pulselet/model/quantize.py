@@ -85,7 +85,15 @@ def io_parameters(model: bytes) -> tuple[float, int, float, int]:
     tflite = require("tflite", "firmware")
     if model[4:8] != b"TFL3":
         raise ModelError(f"these {len(model)} bytes are not a .tflite: the identifier TFL3 is absent")
-    graph = tflite.Model.GetRootAs(model, 0).Subgraphs(0)
+    try:
+        return _io_parameters(tflite, tflite.Model.GetRootAs(model, 0).Subgraphs(0))
+    except ModelError:
+        raise
+    except Exception as error:  # the schema's own code raises whatever a damaged offset leads it to
+        raise ModelError(f"this .tflite is damaged: {error!r}") from error
+
+
+def _io_parameters(tflite: Any, graph: Any) -> tuple[float, int, float, int]:
     if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
         raise ModelError(f"wanted one input and one output, got {graph.InputsLength()} and {graph.OutputsLength()}")
     tensors = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))
