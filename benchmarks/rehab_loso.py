@@ -1,6 +1,6 @@
 """Rehabilitation exercises of people the net has never seen: leave one subject out, in int8, through TFLite Micro.
 
-python benchmarks/rehab_loso.py [--json rehab.json] [--subjects 1 2] [--epochs 30] [--seed 0]
+python benchmarks/rehab_loso.py [--json rehab.json] [--subjects 1 2] [--epochs 45] [--seed 0]
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def demo(
         Path | None, typer.Option(help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N.")
     ] = None,
     speed: Annotated[float, typer.Option(min=0.1, help="Times real time at which the watch replays.")] = 100.0,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 45,
     disconnect_after: Annotated[
         int | None, typer.Option(min=0, help="Let the watch drop after so many packets, to see what happens.")
     ] = None,

@@ -25,7 +25,7 @@ PIPELINE = Pipeline(
     window=Window(length_s=4.0, hop_s=1.0),
 )
 LIMIT = 3.0  # the net's input saturates here: 3 g, 6 rad/s
-EPOCHS = 30
+EPOCHS = 45
 VALIDATION_PEOPLE = 2
 REPRESENTATIVE = 500  # training windows on which the ranges of the activations are measured
 CARD = {
