@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: venv test test-all lint
+.PHONY: venv demo test test-all lint
 
 venv: $(STAMP)
 
@@ -14,6 +14,9 @@ $(STAMP): pyproject.toml
 		|| { echo "$(PYTHON) cannot make a virtual environment (on Debian: the package python3-venv)"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
+
+demo: venv
+	$(BIN)/pulselet demo
 
 lint: venv
 	$(BIN)/ruff check .

@@ -145,7 +145,9 @@ def run(
         truth = true_classes(recording, proof.decisions)
         accuracy = float(np.mean([d.label == y for d, y in zip(proof.decisions, truth, strict=True)]))
         result = Result(proof, accuracy, bundle, path, out / "index.html")
-        result.page.write_text(page(result.to_dict(), picture(recording, classifier, proof.decisions, truth)))
+        png = picture(recording, classifier, proof.decisions, truth)
+        (out / "signals.png").write_bytes(png)
+        result.page.write_text(page(result.to_dict(), png))
     return result
 
 
