@@ -137,7 +137,7 @@ def _context(name: str, source: Classifier, golden: Golden, arena: int) -> dict[
         "hop": hop,
         "ahead": slack,
         "capacity": length + slack,
-        "ring_bytes": (length + slack) * columns,
+        "ring_bytes": (length + slack) * (columns + 1),
         "arena_words": -(-arena // 4),
         "input_size": length * columns,
         "softmax": [c_float(factor) for factor in softmax_factors(io_parameters(source.model)[2])],

@@ -82,9 +82,9 @@ def _next_folder(parent: Path) -> Path:
 
 
 def main() -> None:
-    """Run the command line; one of our own errors becomes one line and exit status 1."""
+    """Run the command line; an error of ours, or of the file system, becomes one line and exit status 1."""
     try:
         app()
-    except PulseletError as error:
+    except (PulseletError, OSError) as error:
         typer.echo(f"pulselet: {error}", err=True)
         sys.exit(1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +96,7 @@ def test_half_a_sample_is_refused() -> None:
     ("at", "value", "complaint"),
     [
         (0, b"\2", "version 2"),
-        (5, bytes(4), "clock of 0 Hz"),
+        (5, bytes(4), "2 streams with a clock of 0 Hz"),
         (12, bytes(4), "0 mHz"),
         (16, bytes(4), "steps of 0.0"),
     ],
@@ -106,10 +108,16 @@ def test_a_description_without_sense_is_refused(at: int, value: bytes, complaint
         Description.from_bytes(bytes(data))
 
 
-def test_two_streams_of_one_number_are_refused() -> None:
-    twice = Description(1, 1, DESCRIPTION.streams[:1] * 2)
-    with pytest.raises(PacketError, match="one number"):
-        Description.from_bytes(bytes(twice))
+@pytest.mark.parametrize("change", [{"id": 1}, {"name": "acc"}])
+def test_two_streams_of_one_number_or_name_are_refused(change: dict[str, Any]) -> None:
+    acc, ppg = DESCRIPTION.streams
+    with pytest.raises(PacketError, match="one number or one name"):
+        Description.from_bytes(bytes(replace(DESCRIPTION, streams=(acc, replace(ppg, **change)))))
+
+
+def test_a_device_without_streams_is_refused() -> None:
+    with pytest.raises(PacketError, match="0 streams"):
+        Description.from_bytes(bytes(replace(DESCRIPTION, streams=())))
 
 
 @given(st.binary(max_size=80))

@@ -8,6 +8,7 @@
 
 #include "pl_types.h"
 
+#define PL_LONGEST_GAP (1u << 29)
 #define PL_SAMPLE_LIMIT 1e12f   /* a sample not below this in magnitude counts as lost; NaN is not below anything */
 
 typedef struct {
@@ -87,15 +88,6 @@ static inline int8_t pl_quantise(float x, float scale, int32_t zero_point)
     return (int8_t)(q > 127 ? 127 : q < -128 ? -128 : q);
 }
 
-static inline int32_t pl_greatest(const int32_t *x, int32_t n)
-{
-    int32_t best = x[0];
-    for (int32_t i = 1; i < n; i++)
-        if (x[i] > best)
-            best = x[i];
-    return best;
-}
-
 static inline int32_t pl_least(const int32_t *x, int32_t n)
 {
     int32_t best = x[0];
@@ -105,76 +97,104 @@ static inline int32_t pl_least(const int32_t *x, int32_t n)
     return best;
 }
 
-/* Moves the grid on by a number of hops. */
-static inline void pl_advance(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int32_t *valid, int32_t hops)
+/* A row of the ring: one int8 for each channel, then a bit for each branch that has filled it. */
+static inline int8_t *pl_row(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t position)
 {
-    const int32_t by = hops * p->hop;
-    cut->start += (uint64_t)by;
-    cut->head = (int32_t)(((int64_t)cut->head + by) % p->capacity);
-    for (int32_t b = 0; b < p->branch_count; b++) {
-        position[b] -= by;
-        valid[b] = valid[b] > by ? valid[b] - by : 0;
-    }
+    return ring + ((cut->head + position) % p->capacity) * (p->channels + 1);
 }
 
-/* Declares lost samples of a branch: its stages start anew, the windows that needed them are dropped and counted.
- * Returns 0, or PL_E_RANGE for a gap of more than 2^29 samples. */
-static inline int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int32_t *valid, pl_word_t *state,
+/* Moves the grid on by a number of hops, and empties the rows that it leaves behind. */
+static inline void pl_advance(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
+{
+    const int32_t by = hops * p->hop;
+    for (int32_t i = 0; i < by && i < p->capacity; i++)
+        pl_row(p, cut, ring, i)[p->channels] = 0;
+    cut->start += (uint64_t)by;
+    cut->head = (int32_t)(((int64_t)cut->head + by) % p->capacity);
+    for (int32_t b = 0; b < p->branch_count; b++)
+        position[b] -= by;
+}
+
+/* Drops windows, and counts them. */
+static inline void pl_drop(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
+{
+    cut->dropped += (uint32_t)hops;
+    pl_advance(p, cut, position, ring, hops);
+}
+
+/* Declares lost samples of a branch: its stages start anew, the windows that this completes are dropped and counted.
+ * Returns 0, or PL_E_RANGE for a gap, or a lead over another branch, of more than 2^29 samples. */
+static inline int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state, int8_t *ring,
                          int32_t branch, uint32_t lost)
 {
     const pl_branch_t *b = &p->branches[branch];
-    if (lost > (1u << 29) || position[branch] > (1 << 29))
+    if (lost > PL_LONGEST_GAP || position[branch] - pl_least(position, p->branch_count) > (int32_t)PL_LONGEST_GAP)
         return PL_E_RANGE;
     for (int32_t i = 0; i < b->state_words; i++)
         state[b->state_offset + i].i = 0;
     position[branch] += (int32_t)lost;
-    valid[branch] = position[branch];
-    const int32_t late = pl_greatest(valid, p->branch_count);
-    if (late > 0) {
-        const int32_t hops = (late + p->hop - 1) / p->hop;
-        cut->dropped += (uint32_t)hops;
-        pl_advance(p, cut, position, valid, hops);
-    }
+    const int32_t ready = pl_least(position, p->branch_count) - p->length;
+    if (ready >= 0)              /* every one of these windows lacks a sample of this branch */
+        pl_drop(p, cut, position, ring, ready / p->hop + 1);
     return 0;
+}
+
+/* Have these branches filled the first rows of the ring? */
+static inline int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t rows, int32_t branches)
+{
+    for (int32_t i = 0; i < rows; i++)
+        if ((pl_row(p, cut, ring, i)[p->channels] & branches) != branches)
+            return 0;
+    return 1;
 }
 
 /* Cleans one sample in place and puts it, quantised, into the ring of windows.
  * Returns 1 if a window is complete, 0 if not yet, PL_E_AHEAD if another branch must come first. */
-static inline int pl_push_sample(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int32_t *valid,
-                                 pl_word_t *state, int8_t *ring, int32_t branch, const float *sample, float *cleaned)
+static inline int pl_push_sample(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state,
+                                 int8_t *ring, int32_t branch, const float *sample, float *cleaned)
 {
     const pl_branch_t *b = &p->branches[branch];
     for (int32_t c = 0; c < b->channels; c++) {
         cleaned[c] = sample[c];
         if (!(sample[c] < PL_SAMPLE_LIMIT && sample[c] > -PL_SAMPLE_LIMIT))
-            return pl_gap(p, cut, position, valid, state, branch, 1u);
+            return pl_gap(p, cut, position, state, ring, branch, 1u);
     }
-    if (position[branch] >= p->capacity)
-        return PL_E_AHEAD;
+    if (position[branch] >= p->capacity) {
+        if (pl_filled(p, cut, ring, p->capacity, 1 << branch))
+            return PL_E_AHEAD;
+        /* a gap put this branch so far ahead: windows that another has not completed yet must go */
+        pl_drop(p, cut, position, ring, (position[branch] - p->capacity) / p->hop + 1);
+    }
     pl_word_t *words = state + b->state_offset;
     for (int32_t s = 0; s < b->stage_count; s++) {
         b->stages[s].step(b->stages[s].constants, words, cleaned);
         words += b->stages[s].state_words;
     }
     if (position[branch] >= 0) {
-        int8_t *row = ring + ((cut->head + position[branch]) % p->capacity) * p->channels + b->column;
+        int8_t *row = pl_row(p, cut, ring, position[branch]);
         for (int32_t c = 0; c < b->channels; c++)
-            row[c] = pl_quantise(cleaned[c], p->scale, p->zero_point);
+            row[b->column + c] = pl_quantise(cleaned[c], p->scale, p->zero_point);
+        row[p->channels] = (int8_t)(row[p->channels] | 1 << branch);
     }
     position[branch]++;
-    return pl_least(position, p->branch_count) >= p->length;
+    if (pl_least(position, p->branch_count) < p->length)
+        return 0;
+    if (pl_filled(p, cut, ring, p->length, (1 << p->branch_count) - 1))
+        return 1;
+    pl_drop(p, cut, position, ring, 1);
+    return 0;
 }
 
 /* Copies the complete window out of the ring, oldest sample first, and moves the grid on by one hop. */
-static inline void pl_take_window(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int32_t *valid,
-                                  const int8_t *ring, int8_t *window)
+static inline void pl_take_window(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring,
+                                  int8_t *window)
 {
     for (int32_t i = 0; i < p->length; i++) {
-        const int8_t *row = ring + ((cut->head + i) % p->capacity) * p->channels;
+        const int8_t *row = pl_row(p, cut, ring, i);
         for (int32_t c = 0; c < p->channels; c++)
             window[i * p->channels + c] = row[c];
     }
-    pl_advance(p, cut, position, valid, 1);
+    pl_advance(p, cut, position, ring, 1);
 }
 
 #endif

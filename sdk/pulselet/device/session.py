@@ -14,7 +14,7 @@ from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakDeviceNotFoundError, BleakError
 
 from pulselet.device.adapter import Adapter
-from pulselet.errors import DeviceError
+from pulselet.errors import DeviceError, PacketError, RecordingError
 from pulselet.packets import profile
 from pulselet.packets.profile import Description
 from pulselet.stream.assemble import Assembler
@@ -23,6 +23,11 @@ from pulselet.stream.recording import Recording
 
 WATCHDOG_S = 3.0
 WATCHDOG_INTERVALS = 5
+SECOND_LOOK_S = 0.05
+REFUSED = 10  # bad packets that are passed over in any case
+SERVICE_ABSENT = frozenset(
+    f"org.freedesktop.DBus.Error.{name}" for name in ("ServiceUnknown", "NameHasNoOwner", "NoServer", "UnknownObject")
+)
 LIVE_BLOCKS = 1024  # a consumer this far behind loses the oldest, and is told
 
 
@@ -76,11 +81,14 @@ class Device:
 
     def __init__(self, wanted: str, adapter: Adapter, timeout_s: float) -> None:
         self._wanted, self._adapter, self._timeout_s = wanted, adapter, timeout_s
-        self._lost = asyncio.Event()
+        self._lost = False
+        self._bell = asyncio.Event()  # something has arrived, or the link is lost
+        self._longest_s = 0.0  # the longest silence that ended well
         self._streaming: asyncio.Task[None] | None = None
         self.name = self.address = ""
         self.description: Description
         self.assembler: Assembler
+        self.refused = 0  # packets of the last stream that made no sense
 
     async def __aenter__(self) -> Device:
         with _own_errors(self._wanted):
@@ -98,7 +106,7 @@ class Device:
             self.name, self.address = heard.name or "", heard.address
             self._client = BleakClient(
                 heard,
-                lambda client: self._lost.set(),
+                self._dropped,
                 timeout=self._timeout_s,
                 backend=self._adapter.client,
                 **self._adapter.options,
@@ -115,17 +123,25 @@ class Device:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stop()
-        with contextlib.suppress(BleakError):
-            await self._client.disconnect()
+        try:
+            await self._stop()
+        finally:
+            with contextlib.suppress(BleakError):
+                await self._client.disconnect()
 
     async def _stop(self) -> None:
         """End a stream that its consumer has left, so that the device is told before the link goes."""
         task, self._streaming = self._streaming, None
-        if task is not None and not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, DeviceError):
-                await task
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen; whoever still listens has got it already
+
+    def _dropped(self, client: BleakClient) -> None:
+        self._lost = True
+        self._bell.set()
 
     @property
     def signals(self) -> dict[str, Signal]:
@@ -138,37 +154,47 @@ class Device:
         Parameters
         ----------
         record
-            Gets every notification and all that comes of it, however slow the consumer of this iterator is.
+            A new recording. It gets every notification and all that comes of it, however slow the consumer of this
+            iterator is.
 
         Raises
         ------
         DeviceError
             If the device disconnects ("disconnected") or says nothing for too long ("silent"). What has arrived is
             recorded and has been yielded before.
+        PacketError
+            If most of what arrives makes no sense. A few bad packets are recorded, counted in `refused`, and passed over.
+        RecordingError
+            If the recording holds a session already, or cannot be written to.
         """
+        await self._stop()
+        self.assembler, self.refused = Assembler(self.description), 0
         if record is not None:
+            if next(record.packets(), None) is not None:
+                raise RecordingError(f"{record.path} holds a session already: record each in a file of its own")
             record.note(device=self.name, address=self.address, description=bytes(self.description).hex())
         live = _Live(LIVE_BLOCKS)
-        await self._stop()
         self._streaming = pump = asyncio.create_task(self._pump(live, record))
+        pump.add_done_callback(lambda _: live.bell.set())
         try:
-            while True:
+            while not pump.done() or live.waiting:
+                live.bell.clear()
                 for item in live.take():
                     yield item
-                if pump.done() and not live.waiting:
-                    break
-                await live.more(pump)
+                if not pump.done() and not live.waiting:
+                    await live.bell.wait()
+            for gap in live.missed():
+                yield gap
             await pump
         finally:
             await self._stop()
 
     async def _pump(self, live: _Live, record: Recording | None) -> None:
         arrived: deque[tuple[int, bytes]] = deque()
-        bell = asyncio.Event()
 
         def stamp(_: object, data: bytearray) -> None:
             arrived.append((time.monotonic_ns(), bytes(data)))
-            bell.set()
+            self._bell.set()
 
         ended = "stopped"
         try:
@@ -176,51 +202,64 @@ class Device:
                 await self._client.start_notify(profile.DATA, stamp)
                 await self._client.write_gatt_char(profile.CONTROL, profile.START, response=True)
                 while not self.assembler.complete:
-                    await self._wait(bell, arrived)
+                    await self._wait(arrived)
                     while arrived:
-                        at, data = arrived.popleft()
-                        items = self.assembler.feed(data, at)
-                        if record is not None:
-                            record.add(items, data=data, arrival_ns=at)
-                        live.put(items)
+                        live.put(self._take(*arrived.popleft(), record))
             ended = "complete"
         except DeviceError as error:
             ended = error.reason
             raise
         finally:
-            if record is not None:
-                record.note(ended=ended)
-            live.bell.set()
             with contextlib.suppress(BleakError):
                 if self._client.is_connected:  # a strap with a stream left on stays awake until its battery is empty
                     await self._client.write_gatt_char(profile.CONTROL, profile.STOP, response=True)
                     await self._client.stop_notify(profile.DATA)
+            if record is not None:
+                with contextlib.suppress(RecordingError):  # the first error is the one to hear of
+                    record.note(ended=ended)
 
-    async def _wait(self, bell: asyncio.Event, arrived: deque[tuple[int, bytes]]) -> None:
+    def _take(self, arrival_ns: int, data: bytes, record: Recording | None) -> list[Block | Gap]:
+        """Return what a notification adds, recorded with its raw bytes."""
+        try:
+            items = self.assembler.feed(data, arrival_ns)
+        except PacketError:
+            if record is not None:
+                record.add([], data=data, arrival_ns=arrival_ns)
+            self.refused += 1
+            received = sum(count.received for count in self.assembler.counts.values())
+            if self.refused > REFUSED and self.refused > received:
+                raise
+            return []
+        if record is not None:
+            record.add(items, data=data, arrival_ns=arrival_ns)
+        return items
+
+    async def _wait(self, arrived: deque[tuple[int, bytes]]) -> None:
         """Return when something has arrived; a link that is silent for too long is not waited for."""
         waited_from = time.monotonic()
         while not arrived:
-            bell.clear()
-            if self._lost.is_set():
-                counts = ", ".join(f"{name}: {count.received}" for name, count in self.assembler.counts.items())
+            self._bell.clear()
+            if self._lost:
+                counts = ", ".join(f"{name} {count.received}" for name, count in self.assembler.counts.items())
                 raise DeviceError(f"{self.name or self._wanted} disconnected; samples so far: {counts}", "disconnected")
             left = self._patience_s() - (time.monotonic() - waited_from)
-            if left <= 0:
+            if left > 0:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), left)
+                continue
+            await asyncio.sleep(SECOND_LOOK_S)  # a consumer that held up the event loop has held up arrivals too
+            if not arrived:
                 with contextlib.suppress(BleakError):
                     await self._client.disconnect()
                 raise DeviceError(
                     f"{self.name or self._wanted} has said nothing for {self._patience_s():.1f} s", "silent"
                 )
-            waits = [asyncio.create_task(bell.wait()), asyncio.create_task(self._lost.wait())]
-            _, pending = await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-        self._interval_s = max(self._interval_s, time.monotonic() - waited_from)
-
-    _interval_s = 0.0  # the longest wait so far that ended well
+        self._longest_s = max(self._longest_s, time.monotonic() - waited_from)
 
     def _patience_s(self) -> float:
-        return max(WATCHDOG_S, WATCHDOG_INTERVALS * self._interval_s)
+        """Return how long a silence may be: from the slowest stream, and from the longest wait that ended well."""
+        slowest_s = max(1000 / info.rate_mhz for info in self.description.streams)
+        return max(WATCHDOG_S, WATCHDOG_INTERVALS * max(slowest_s, self._longest_s))
 
 
 class _Live:
@@ -242,10 +281,9 @@ class _Live:
         self._items.extend(items)
         while len(self._items) > self._limit:
             old = self._items.popleft()
-            lost = old.end - old.first
             before = self._shed.get(old.signal.name)
-            first, lost = (before.first, before.lost + lost) if before else (old.first, lost)
-            self._shed[old.signal.name] = Gap(old.signal, first, lost, "consumer too slow")
+            first = before.first if before else old.first
+            self._shed[old.signal.name] = Gap(old.signal, first, old.end - first, "consumer too slow")
         self.bell.set()
 
     def take(self) -> Iterator[Block | Gap]:
@@ -257,29 +295,32 @@ class _Live:
                 yield shed
             yield item
 
-    async def more(self, pump: asyncio.Task[None]) -> None:
-        """Return when there is something to take, or there will be no more."""
-        while not self._items and not pump.done():
-            self.bell.clear()
-            waits = {asyncio.create_task(self.bell.wait()), pump}
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for task in waits - {pump}:
-                task.cancel()
+    def missed(self) -> Iterator[Gap]:
+        """Yield the gaps of shed blocks that nothing follows."""
+        yield from self._shed.values()
 
 
 @contextlib.contextmanager
 def _own_errors(device: str = "Bluetooth") -> Iterator[None]:
     try:
         yield
-    except BleakDeviceNotFoundError as error:
-        raise DeviceError(f"{device} was heard but does not answer: {error}", "not-found") from error
+    except (BleakDeviceNotFoundError, asyncio.TimeoutError) as error:
+        raise DeviceError(
+            f"{device} was heard but does not answer ({error or 'timed out'}): come nearer", "not-found"
+        ) from error
     except BleakBluetoothNotAvailableError as error:
         raise DeviceError(
             f"this computer has no usable Bluetooth ({error}): switch it on, or plug one in", "no-adapter"
         ) from error
-    except (BleakDBusError, OSError) as error:
-        raise DeviceError(
-            f"this computer's Bluetooth service does not answer ({error}): is it running?", "no-adapter"
-        ) from error
+    except OSError as error:
+        raise _no_service(error) from error
+    except BleakDBusError as error:
+        if error.dbus_error in SERVICE_ABSENT:
+            raise _no_service(error) from error
+        raise DeviceError(f"{device} refuses: {error}", "refused") from error
     except BleakError as error:
         raise DeviceError(f"{device}: {error}", "refused") from error
+
+
+def _no_service(error: Exception) -> DeviceError:
+    return DeviceError(f"this computer's Bluetooth service does not answer ({error}): is it running?", "no-adapter")

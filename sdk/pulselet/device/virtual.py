@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pulselet.packets.profile import Description, Packet, StreamInfo
 
 CLOCK_HZ = 32768
 PACKET_S = 0.5
+KEEP_ALIVE_S = 2.0
 ADVERTISING_MS = 100
 NAME_BYTES = 8  # what an advertisement of 31 bytes holds beside a 128-bit UUID
 Segment = Mapping[str, NDArray[np.int16]]
@@ -158,16 +160,21 @@ class VirtualWearable:
         first_s = 0.0
         for i, segment in enumerate(self.segments):
             if i:
-                for info in self.streams:
-                    index = round(first_s * info.rate_mhz / 1000)
-                    since = index - round(self.pause_s * info.rate_mhz / 1000)
-                    yield first_s, Packet.pause(info.id, index, self._ticks(info, index), since)
+                yield from self._rest_packets(first_s - self.pause_s, first_s)
             yield from sorted(self._of_segment(segment, first_s), key=lambda timed: timed[0])
             length_s = max(len(segment[info.name]) * 1000 / info.rate_mhz for info in self.streams)
             first_s += length_s + (self.pause_s if i + 1 < len(self.segments) else 0.0)
         for info in self.streams:
             index = round(first_s * info.rate_mhz / 1000)
             yield first_s, Packet(info.id, profile.END, index % 2**16, self._ticks(info, index))
+
+    def _rest_packets(self, from_s: float, until_s: float) -> Iterator[tuple[float, Packet]]:
+        """Yield a sign of life every so often, and one at the end."""
+        marks = [*np.arange(from_s, until_s, KEEP_ALIVE_S), until_s]
+        for before_s, at_s in pairwise(marks):
+            for info in self.streams:
+                since, index = (round(s * info.rate_mhz / 1000) for s in (before_s, at_s))
+                yield at_s, Packet.pause(info.id, index, self._ticks(info, index), since)
 
     def _of_segment(self, segment: Segment, first_s: float) -> Iterator[tuple[float, Packet]]:
         for info in self.streams:

@@ -149,8 +149,10 @@ class Description:
         streams = tuple(_read_info(reader) for _ in range(count))
         if reader.at != len(data):
             raise PacketError(f"{len(data) - reader.at} bytes too many after the description", data)
-        if clock_hz == 0 or len({info.id for info in streams}) != len(streams):
-            raise PacketError(f"a clock of {clock_hz} Hz, or two streams with one number", data)
+        if clock_hz == 0 or not streams:
+            raise PacketError(f"{count} streams with a clock of {clock_hz} Hz", data)
+        if any(len({getattr(info, key) for info in streams}) != count for key in ("id", "name")):
+            raise PacketError("two streams with one number or one name", data)
         return cls(session, clock_hz, streams)
 
 

@@ -118,6 +118,7 @@ def run(
     require_all(NEEDED, "demo")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is not an empty folder: name a new one, or remove what is there")
+    out.mkdir(parents=True, exist_ok=True)  # now, not after minutes of training
     everything = series()
     unseen = [one for one in everything if one.subject == SUBJECT]
     say(f"Training on people {SPLIT.train}, choosing the epoch on {SPLIT.validation}; {SUBJECT} is unseen")

@@ -22,6 +22,9 @@ __all__ = ["Branch", "HighPass", "LowPass", "Pipeline", "PipelineStream", "Scale
 LIMIT = np.float32(1e12)
 """A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
 
+BRANCHES = 8
+"""At most so many: the C form keeps one bit for each."""
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -60,6 +63,8 @@ class Pipeline:
         names = [branch.name for branch in self.branches]
         if not names or len(set(names)) != len(names):
             raise PipelineError(f"a pipeline wants one or more branches with different names, got {names}")
+        if len(names) > BRANCHES:
+            raise PipelineError(f"a pipeline has at most {BRANCHES} branches, got {len(names)}")
         rates = {branch.name: self._out(branch)[0] for branch in self.branches}
         if len(set(rates.values())) != 1:
             raise PipelineError(f"all branches must end at one rate to be aligned by index, got {rates} Hz")

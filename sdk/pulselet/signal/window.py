@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
 from pulselet.signal.stage import Samples
@@ -35,10 +36,17 @@ class Window:
         return counts[0], counts[1], counts[2]
 
 
-class WindowCutter:
-    """Fixed memory: a ring of `length + ahead` samples, and per branch a position relative to the next window's start.
+LONGEST_GAP = 2**29
+"""Samples of a gap, or of one branch's lead over another, that the C form still counts."""
 
-    Positions are relative so that nothing grows with time: the C form keeps the same integers.
+
+class WindowCutter:
+    """Fixed memory: a ring of `length + ahead` rows, who has filled each row, and where each branch is.
+
+    Positions are relative to the next window's start, so that nothing grows with time: the C form keeps the same
+    integers. A window is dropped exactly if a row of it was lost in some branch, whatever the order in which the branches
+    came, as long as none is more than `ahead` ahead of another, gaps included. If a gap carries a branch further, windows
+    that another branch has not completed yet are dropped too.
     """
 
     def __init__(self, length: int, hop: int, ahead: int, channels: tuple[int, ...]) -> None:
@@ -46,9 +54,9 @@ class WindowCutter:
         self.capacity = length + ahead
         self._column = np.cumsum((0, *channels))
         self._ring = np.zeros((self.capacity, int(self._column[-1])), np.float32)
+        self._filled = np.zeros((self.capacity, len(channels)), np.bool_)
         self._head = 0
         self._position = [0] * len(channels)
-        self._valid = [0] * len(channels)
         self.start = 0
         self.dropped = 0
 
@@ -62,31 +70,54 @@ class WindowCutter:
         """
         position = self._position[branch]
         if position >= self.capacity:
-            raise PipelineError(f"branch {branch} is {position} samples ahead of another; the ring holds that many")
+            position = self._make_room(branch)
         if position >= 0:
             row = (self._head + position) % self.capacity
             self._ring[row, self._column[branch] : self._column[branch + 1]] = sample
+            self._filled[row, branch] = True
         self._position[branch] = position + 1
         if min(self._position) < self.length:
             return None
-        rows = (self._head + np.arange(self.length)) % self.capacity
-        window = self._ring[rows]
+        rows = self._rows(self.length)
+        window = self._ring[rows] if self._filled[rows].all() else None
+        if window is None:
+            self.dropped += 1
         self._advance(1)
         return window
 
     def gap(self, branch: int, lost: int) -> None:
-        """Declare `lost` samples of a branch; drop and count the windows that needed them."""
+        """Declare `lost` samples of a branch; the windows that this completes are dropped and counted.
+
+        Raises
+        ------
+        PipelineError
+            If the gap is longer than `LONGEST_GAP`, or the branch is as far ahead of another already.
+        """
+        if lost > LONGEST_GAP or self._position[branch] - min(self._position) > LONGEST_GAP:
+            raise PipelineError(f"a gap of {lost} samples in branch {branch} is more than {LONGEST_GAP}: start anew")
         self._position[branch] += lost
-        self._valid[branch] = self._position[branch]
-        late = max(self._valid)
-        if late > 0:
-            hops = -(-late // self.hop)
-            self.dropped += hops
-            self._advance(hops)
+        ready = min(self._position) - self.length
+        if ready >= 0:  # every one of these windows lacks a sample of this branch
+            self._drop(ready // self.hop + 1)
+
+    def _make_room(self, branch: int) -> int:
+        """Drop windows until the branch fits into the ring, if a gap put it so far ahead; return its new position."""
+        position = self._position[branch]
+        if self._filled[:, branch].all():
+            raise PipelineError(f"branch {branch} is {position} samples ahead of another; the ring holds that many")
+        self._drop((position - self.capacity) // self.hop + 1)
+        return self._position[branch]
+
+    def _drop(self, hops: int) -> None:
+        self.dropped += hops
+        self._advance(hops)
+
+    def _rows(self, count: int) -> NDArray[np.int64]:
+        return (self._head + np.arange(count)) % self.capacity
 
     def _advance(self, hops: int) -> None:
         by = hops * self.hop
+        self._filled[self._rows(min(by, self.capacity))] = False
         self.start += by
         self._head = (self._head + by) % self.capacity
         self._position = [p - by for p in self._position]
-        self._valid = [max(v - by, 0) for v in self._valid]

@@ -64,8 +64,10 @@ class Assembler:
         index, ticks = self._unwrap(info, packet)
         found: list[Block | Gap] = []
         count = self.counts[info.name]
-        pause_from = index - (packet.index - packet.since) % WRAP if packet.kind == PAUSE else index
-        self._skip(found, signal, max(pause_from, count.expected), "lost")
+        lost_until = index
+        if packet.kind == PAUSE:  # the rest may be long; what was lost before it is less than a round of the index
+            lost_until = min(index, count.expected + (packet.since - count.expected) % WRAP)
+        self._skip(found, signal, lost_until, "lost")
         if packet.kind == PAUSE:
             self._skip(found, signal, index, "paused")
         if packet.kind == END:
@@ -94,7 +96,7 @@ class Assembler:
     def _unwrap(self, info: StreamInfo, packet: Packet) -> tuple[int, int]:
         """Return the packet's index and ticks, counted from the start of the session."""
         if info.name not in self._clock:
-            # before the first packet nothing is known: at most half a wrap can have been lost
+            # nothing to compare with yet: less than a round of the index can have been lost
             self._clock[info.name] = packet.index, packet.ticks
             return packet.index, packet.ticks
         last_index, last_ticks = self._clock[info.name]

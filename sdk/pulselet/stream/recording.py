@@ -56,6 +56,7 @@ class Recording:
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self.path = path
         self._db = database
+        self._writing = False
         self._numbers: dict[Signal, int] = {}
 
     @classmethod
@@ -72,8 +73,6 @@ class Recording:
             raise RecordingError(f"{path} is there already: name a new file; a recording is never overwritten")
         with _own_errors(path):
             database = sqlite3.connect(path, isolation_level=None)
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=NORMAL")
             database.executescript(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; {SCHEMA}")
             recording = cls(path, database)
             started = {"started": datetime.now(timezone.utc).isoformat(), "started_ns": str(time.monotonic_ns())}
@@ -159,7 +158,8 @@ class Recording:
             if values is None:
                 yield Gap(signals[name], first, count, reason)
             else:
-                shaped = np.frombuffer(values, "<f4").astype(np.float32).reshape(count, -1)
+                shape = count, len(signals[name].channels)
+                shaped = np.frombuffer(values, "<f4").astype(np.float32).reshape(shape)
                 yield Block(signals[name], shaped, first, ticks, arrival)
 
     def segments(self, name: str) -> list[tuple[int, NDArray[np.float32]]]:
@@ -175,7 +175,10 @@ class Recording:
         runs: list[tuple[int, list[NDArray[np.float32]]]] = []
         end = None
         for item in self.items():
-            if isinstance(item, Gap) or item.signal.name != name:
+            if item.signal.name != name:
+                continue
+            if isinstance(item, Gap):
+                end = None
                 continue
             if item.first != end:
                 runs.append((item.first, []))
@@ -198,7 +201,10 @@ class Recording:
         ]
 
     def close(self) -> None:
-        """Close the file; everything is in it already."""
+        """Close the file; everything is in it already, and nothing beside it is needed to read it."""
+        if self._writing:
+            with contextlib.suppress(sqlite3.Error):  # somebody else has it open: then it stays as it is
+                self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()
 
     def __enter__(self) -> Recording:
@@ -227,14 +233,19 @@ class Recording:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with _own_errors(self.path):
+            if not self._writing:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._writing = True
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled back already
+                    self._db.execute("ROLLBACK")
                 self._numbers.clear()
                 raise
-            self._db.execute("COMMIT")
 
 
 @contextlib.contextmanager
