@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pulselet import __version__
-from pulselet.errors import ExportError
+from pulselet.errors import ExportError, PipelineError
 from pulselet.model.classifier import Classifier, Event
 from pulselet.model.decide import Decision
 from pulselet.model.tflm import smallest_arena
@@ -26,6 +26,7 @@ from pulselet_firmware.machines import RUNTIME, CoreMachine, HostMachine, footpr
 from pulselet_firmware.netc import net_header
 from pulselet_firmware.proof import Proof, compare
 from pulselet_firmware.render import Cost
+from pulselet_firmware.toolchain import target_of
 
 RUNTIME_FILES = ("pl_types.h", "pl_pipeline.h", "pl_net.h", "pl_decide.h")
 FORMAT = 1  # of manifest.json
@@ -52,7 +53,7 @@ class Bundle:
         """
         folder = Path(folder)
         try:
-            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT:
                 raise ExportError(f"{folder} has format {manifest['format']}, this Pulselet reads {FORMAT}")
             changed = [file for file, digest in manifest["files"].items() if _digest(folder / file) != digest]
@@ -108,6 +109,9 @@ class Bundle:
     def _events(self, samples: Mapping[str, Samples] | Iterable[Event]) -> Iterable[Event]:
         if not isinstance(samples, Mapping):
             return samples
+        missing = [branch.name for branch in self.source.pipeline.branches if branch.name not in samples]
+        if missing:
+            raise PipelineError(f"the pipeline wants signals {missing}, got {sorted(samples)}")
         return chunked(self.source.pipeline, samples, 0, max((len(values) for values in samples.values()), default=0))
 
 
@@ -122,7 +126,7 @@ def export(
 ) -> Bundle:
     """Write `source` to the folder `out` as C, prove that it agrees on golden vectors, and return the bundle.
 
-    Nothing is left behind if anything fails.
+    No part of a bundle is left behind if anything fails.
 
     Parameters
     ----------
@@ -148,18 +152,22 @@ def export(
     """
     out = Path(out)
     _check(source, out, name)
+    target_of(target)
     graph = read_graph(source.model)
     signals = noise(source.pipeline) if golden_signals is None else golden_signals
     vectors = golden(source, signals)
     net = net_header(graph, name)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise ExportError(f"cannot write to {out.parent}: {error}") from error
     try:
         texts = render.sources(name, source, vectors, net_header=net.text, arena=net.arena_bytes)
         operations = sorted({op.name for op in graph.operations})
         texts[f"{name}_tflm.h"] = render.tflm_header(name, source, operations, smallest_arena(source.model))
         for file, text in texts.items():
-            (scratch / file).write_text(text)
+            (scratch / file).write_text(text, encoding="utf-8")
         for file in RUNTIME_FILES:
             shutil.copy(RUNTIME / file, scratch)
         (scratch / f"{name}.tflite").write_bytes(source.model)
@@ -169,9 +177,9 @@ def export(
         proof.require()
         flash, ram = footprint(scratch, name, target)
         cost = Cost(target, flash, ram, proof.stack_bytes, proof.instructions_per_window)
-        (scratch / "MODEL_CARD.md").write_text(render.card(name, source, cost, card or {}))
+        (scratch / "MODEL_CARD.md").write_text(render.card(name, source, cost, card or {}), encoding="utf-8")
         manifest = _manifest(scratch, name, source, target, cost)
-        (scratch / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        (scratch / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         scratch.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -186,6 +194,7 @@ def _check(source: Classifier, out: Path, name: str) -> None:
     render.check_identifier("name", name)
     for branch in source.pipeline.branches:
         render.check_identifier("the name of a branch", branch.name)
+    render.check_labels(source.labels)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is not an empty folder: name a new one, or remove what is there")
 

@@ -16,7 +16,7 @@ from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.stage import Samples
 
 WINDOWS = 4  # before the gap, and again after it
-CHUNK = 16  # samples pushed at once; small, and never a whole window
+CHUNK = 16  # samples pushed at once, or as many as one branch may be ahead of another
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def golden(source: Classifier, signals: Mapping[str, Samples] | None = None) -> 
         cleaned.append(cleaning.clean(name, what).ravel())
         at += what.size
         found += list(windowed.push(name, what))
+    if not found:
+        raise ExportError("the golden signals complete no window: they hold values that are not finite numbers")
     inputs = source.quantise(np.stack([window for _, window in found])).reshape(len(found), -1)
     decisions = source.decide([start for start, _ in found], Net(source.model).invoke(inputs))
     stress = extremes(inputs.shape[1])
@@ -86,6 +88,7 @@ def golden_events(pipeline: Pipeline, signals: Mapping[str, Samples]) -> Iterato
     """Yield a stretch that completes several windows, a gap in every stream, and as much again."""
     length, hop, _ = pipeline.window.samples(pipeline.rate_hz)
     stretch = length + (WINDOWS - 1) * hop
+    lost = max(1, hop - 1)  # not a whole hop, if it can be: the grid must find its place again
     for branch in pipeline.branches:
         values = signals.get(branch.name)
         if values is None or values.shape[1:] != (branch.channels,) or len(values) < 2 * stretch + hop:
@@ -94,19 +97,18 @@ def golden_events(pipeline: Pipeline, signals: Mapping[str, Samples]) -> Iterato
             raise ExportError(f"golden vectors of {branch.name!r} want {wanted}, got {got}")
     yield from chunked(pipeline, signals, 0, stretch)
     for branch in pipeline.branches:
-        yield branch.name, hop - 1  # not a whole hop: the grid must find its place again
+        yield branch.name, lost
     # the grid goes on at the next hop after the gap, so a whole window needs up to a hop more
-    yield from chunked(pipeline, signals, stretch + hop - 1, stretch + 1)
+    yield from chunked(pipeline, signals, stretch + lost, stretch + 1)
 
 
 def chunked(pipeline: Pipeline, signals: Mapping[str, Samples], first: int, count: int) -> Iterator[Event]:
     """Yield `count` samples of every branch in turns of a few samples."""
-    for at in range(first, first + count, CHUNK):
+    step = min(CHUNK, pipeline.window.samples(pipeline.rate_hz)[2])
+    for at in range(first, first + count, step):
+        until = min(at + step, first + count)
         for branch in pipeline.branches:
-            yield (
-                branch.name,
-                np.ascontiguousarray(signals[branch.name][at : min(at + CHUNK, first + count)], np.float32),
-            )
+            yield branch.name, np.ascontiguousarray(signals[branch.name][at:until], np.float32)
 
 
 def noise(pipeline: Pipeline) -> dict[str, Samples]:

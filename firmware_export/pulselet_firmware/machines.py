@@ -17,6 +17,7 @@ from pulselet.model.classifier import Event
 from pulselet.model.decide import Decision
 from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.stage import Samples
+from pulselet.signal.window import LONGEST_GAP
 from pulselet_firmware import toolchain
 from pulselet_firmware.emulate import Core
 
@@ -36,6 +37,7 @@ class Machine(ABC):
     def __init__(self, pipeline: Pipeline, classes: int) -> None:
         self.pipeline = pipeline
         self.words = SHIM_HEAD + classes
+        self.dropped = 0  # windows left out before the last decision because samples in them were lost
 
     def run(self, events: Iterable[Event]) -> Iterator[Decision]:
         """Yield the decision of each window as the events complete it.
@@ -47,10 +49,13 @@ class Machine(ABC):
         """
         index = {branch.name: i for i, branch in enumerate(self.pipeline.branches)}
         self._init()
+        self.dropped = 0
         for name, what in events:
             if name not in index:
                 raise PipelineError(f"unknown branch {name!r}; the pipeline has {sorted(index)}")
             if isinstance(what, int):
+                if not 0 < what <= LONGEST_GAP:
+                    raise PipelineError(f"a gap wants 1 to {LONGEST_GAP} lost samples, got {what}")
                 self._check(self._gap(index[name], what), name)
             else:
                 yield from self._push_all(index[name], name, what)
@@ -69,6 +74,7 @@ class Machine(ABC):
 
     def _decisions(self, records: bytes) -> Iterator[Decision]:
         for row in np.frombuffer(records, np.int32).reshape(-1, self.words):
+            self.dropped = int(row[5:6].copy().view(np.uint32)[0])
             start = int(row[:2].copy().view(np.uint64)[0])
             confidence = float(row[3:4].copy().view(np.float32)[0])
             yield Decision(start, tuple(int(s) for s in row[SHIM_HEAD:]), int(row[2]), confidence, bool(row[4]))

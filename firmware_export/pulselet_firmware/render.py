@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,14 +25,15 @@ RESERVED = frozenset(  # words of C
     re.findall(
         r"\w+",
         "auto break case char const continue default do double else enum extern float for goto if inline int long "
-        "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while",
+        "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+        "streams classes",  # and what the header calls its counts
     )
 )
 
 
 def check_identifier(what: str, text: str) -> None:
     """Raise ExportError unless `text` can be a part of names in C."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text in RESERVED or text.startswith("pl_"):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text in RESERVED or f"{text}_".startswith("pl_"):
         raise ExportError(
             f"{what} wants lower-case letters, digits and _, a letter first, no word of C and no pl_, got {text!r}"
         )
@@ -148,9 +148,27 @@ def _context(name: str, source: Classifier, golden: Golden, arena: int) -> dict[
     }
 
 
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise ExportError if two labels become one name in C."""
+    names = [_label(text)["identifier"] for text in labels]
+    twice = sorted({text for text, name in zip(labels, names, strict=True) if names.count(name) > 1})
+    if twice:
+        raise ExportError(f"the labels {twice} give one name in C: let their ASCII letters and digits differ")
+
+
 def _label(text: str) -> dict[str, str]:
     identifier = re.sub(r"\W", "_", text, flags=re.ASCII).upper()
-    return {"text": text, "identifier": identifier, "literal": json.dumps(text)}
+    return {"text": text, "identifier": identifier, "literal": c_string(text)}
+
+
+def c_string(text: str) -> str:
+    r"""Return a C literal of the text in UTF-8; what is not plain becomes an octal escape.
+
+    >>> print(c_string('walk "fast"'), c_string("Ω"))
+    "walk \042fast\042" "\316\251"
+    """
+    plain = set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-+.,:;()/%")
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def _branch(name: str, branch: Branch) -> dict[str, Any]:

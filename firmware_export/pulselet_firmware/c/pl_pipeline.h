@@ -2,7 +2,8 @@
  *
  * The arithmetic and its order are those of the Python stages, so the two agree bit for bit if the compiler neither
  * fuses multiply-add nor flushes denormals: build with -std=c99 -ffp-contract=off and without -ffast-math.
- * State is an array of 32-bit words owned by the caller; its size is known at compile time. */
+ * State is an array of 32-bit words owned by the caller; its size is known at compile time. Counts are of samples of all
+ * channels of a stream: three axes at one moment are one sample. */
 #ifndef PL_PIPELINE_H
 #define PL_PIPELINE_H
 
@@ -123,12 +124,12 @@ static inline void pl_drop(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *po
 }
 
 /* Declares lost samples of a branch: its stages start anew, the windows that this completes are dropped and counted.
- * Returns 0, or PL_E_RANGE for a gap, or a lead over another branch, of more than 2^29 samples. */
+ * Returns 0, or PL_E_RANGE for a gap of none or more than 2^29 samples, or when the branch is that far ahead already. */
 static inline int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state, int8_t *ring,
                          int32_t branch, uint32_t lost)
 {
     const pl_branch_t *b = &p->branches[branch];
-    if (lost > PL_LONGEST_GAP || position[branch] - pl_least(position, p->branch_count) > (int32_t)PL_LONGEST_GAP)
+    if (lost == 0u || lost > PL_LONGEST_GAP || position[branch] - pl_least(position, p->branch_count) > (int32_t)PL_LONGEST_GAP)
         return PL_E_RANGE;
     for (int32_t i = 0; i < b->state_words; i++)
         state[b->state_offset + i].i = 0;
@@ -148,6 +149,20 @@ static inline int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8
     return 1;
 }
 
+/* Drops windows that are lost already until a branch fits into the ring. Returns 0, or PL_E_AHEAD. */
+static inline int pl_make_room(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t branch)
+{
+    while (position[branch] >= p->capacity) {
+        if (!(pl_row(p, cut, ring, p->capacity - 1)[p->channels] & 1 << branch))   /* a gap leads past the ring's end */
+            pl_drop(p, cut, position, ring, (position[branch] - p->capacity) / p->hop + 1);
+        else if (!pl_filled(p, cut, ring, p->length, 1 << branch))     /* the next window has a gap in this branch */
+            pl_drop(p, cut, position, ring, 1);
+        else
+            return PL_E_AHEAD;
+    }
+    return 0;
+}
+
 /* Cleans one sample in place and puts it, quantised, into the ring of windows.
  * Returns 1 if a window is complete, 0 if not yet, PL_E_AHEAD if another branch must come first. */
 static inline int pl_push_sample(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state,
@@ -159,12 +174,8 @@ static inline int pl_push_sample(const pl_pipeline_t *p, pl_cutter_t *cut, int32
         if (!(sample[c] < PL_SAMPLE_LIMIT && sample[c] > -PL_SAMPLE_LIMIT))
             return pl_gap(p, cut, position, state, ring, branch, 1u);
     }
-    if (position[branch] >= p->capacity) {
-        if (pl_filled(p, cut, ring, p->capacity, 1 << branch))
-            return PL_E_AHEAD;
-        /* a gap put this branch so far ahead: windows that another has not completed yet must go */
-        pl_drop(p, cut, position, ring, (position[branch] - p->capacity) / p->hop + 1);
-    }
+    if (pl_make_room(p, cut, position, ring, branch) != 0)
+        return PL_E_AHEAD;
     pl_word_t *words = state + b->state_offset;
     for (int32_t s = 0; s < b->stage_count; s++) {
         b->stages[s].step(b->stages[s].constants, words, cleaned);

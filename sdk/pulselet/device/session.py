@@ -163,7 +163,8 @@ class Device:
             If the device disconnects ("disconnected") or says nothing for too long ("silent"). What has arrived is
             recorded and has been yielded before.
         PacketError
-            If most of what arrives makes no sense. A few bad packets are recorded, counted in `refused`, and passed over.
+            If most of what arrives makes no sense. A few bad packets are recorded, counted in `refused` and
+            passed over.
         RecordingError
             If the recording holds a session already, or cannot be written to.
         """

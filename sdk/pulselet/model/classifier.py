@@ -41,6 +41,10 @@ class Classifier:
     abstain_below: float = 0.0
 
     def __post_init__(self) -> None:
+        threshold = float(np.float32(self.abstain_below))  # C compares in float32
+        if not 0 <= threshold <= 1:
+            raise ModelError(f"abstain_below wants a confidence from 0 to 1, got {self.abstain_below}")
+        object.__setattr__(self, "abstain_below", threshold)
         net = Net(self.model)
         if net.input_size != int(np.prod(self.pipeline.shape)):
             raise ModelError(
@@ -55,7 +59,7 @@ class Classifier:
     @property
     def rule(self) -> Rule:
         """How the net's outputs become a class."""
-        return Rule(io_parameters(self.model)[2], self.abstain_below)
+        return Rule(io_parameters(self.model)[2])
 
     def quantise(self, windows: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return cleaned windows as the net's int8 input."""

@@ -27,12 +27,9 @@ class Rule:
     ----------
     scale
         Step of the net's int8 outputs (logits).
-    abstain_below
-        A confidence below this means no class is named.
     """
 
     scale: float
-    abstain_below: float = 0.0
 
     def confidence(self, scores: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return for `scores` `(n, classes)` the best class `(n,)`, the first of equals, and its softmax `(n,)`."""

@@ -67,7 +67,7 @@ def train(
     ModelError
         If an array is empty, the lengths differ, or there is no epoch to train.
     """
-    _check(x, y, x_val, y_val, epochs)
+    _check(x, y, x_val, y_val, epochs, net.output_shape[-1])
     k = keras()
     steps = epochs * -(-len(x) // BATCH)
     net.compile(
@@ -155,12 +155,18 @@ def small_rotations(n: int, degrees: float, rng: np.random.Generator) -> NDArray
     return rotations
 
 
-def _check(x: Windows, y: NDArray[Any], x_val: Windows, y_val: NDArray[Any], epochs: int) -> None:
+def _check(x: Windows, y: NDArray[Any], x_val: Windows, y_val: NDArray[Any], epochs: int, classes: int) -> None:
     if epochs < 1:
         raise ModelError(f"training wants at least one epoch, got {epochs}")
     for name, windows, labels in (("training", x, y), ("validation", x_val, y_val)):
         if len(windows) == 0 or len(windows) != len(labels):
             raise ModelError(f"the {name} set wants as many labels as windows, got {len(labels)} for {len(windows)}")
+        if not np.isfinite(windows).all():
+            raise ModelError(f"the {name} set holds values that are not finite numbers: clean them first")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ModelError(
+                f"the {name} set has classes {labels.min()} to {labels.max()}, the net has {classes} outputs"
+            )
 
 
 def _shaped(net: Any, x: Windows) -> Windows:

@@ -148,7 +148,7 @@ def run(
         result = Result(proof, accuracy, bundle, path, out / "index.html")
         png = picture(recording, classifier, proof.decisions, truth)
         (out / "signals.png").write_bytes(png)
-        result.page.write_text(page(result.to_dict(), png))
+        result.page.write_text(page(result.to_dict(), png), encoding="utf-8")
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
@@ -22,6 +23,9 @@ __all__ = ["Branch", "HighPass", "LowPass", "Pipeline", "PipelineStream", "Scale
 LIMIT = np.float32(1e12)
 """A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
 
+CHANNELS = 255
+"""At most so many in a branch: one byte tells how many a stream has."""
+
 BRANCHES = 8
 """At most so many: the C form keeps one bit for each."""
 
@@ -35,6 +39,12 @@ class Branch:
     rate_hz: float
     channels: int
     stages: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise PipelineError(f"branch {self.name!r} wants a rate above 0 Hz, got {self.rate_hz}")
+        if not 1 <= self.channels <= CHANNELS:
+            raise PipelineError(f"branch {self.name!r} wants 1 to {CHANNELS} channels, got {self.channels}")
 
     def design(self) -> list[Kernel]:
         """Return the kernels of the stages, each at the rate that reaches it."""
@@ -179,15 +189,16 @@ class PipelineStream:
         channels = tuple(Pipeline._out(branch)[1] for branch in pipeline.branches)
         self.cutter = WindowCutter(*pipeline.window.samples(pipeline.rate_hz), channels)
 
-    def push(self, name: str, values: Samples) -> Iterator[tuple[int, Samples]]:
-        """Yield `(start, window)` for each window that `values` `(n, channels)` complete.
+    def push(self, name: str, values: Samples) -> list[tuple[int, Samples]]:
+        """Return `(start, window)` for each window that `values` `(n, channels)` complete.
 
         `start` is the index of the window's first cleaned sample. Non-finite samples count as lost.
 
         Raises
         ------
         PipelineError
-            If the branch is unknown or the array does not fit it.
+            If the branch is unknown or the array does not fit it: nothing has changed. If the branch is too far
+            ahead of another: this run is spoilt, start anew.
         """
         branch = self._branch(name)
         wanted = self.pipeline.branches[branch].channels
@@ -196,23 +207,24 @@ class PipelineStream:
                 f"branch {name!r} wants float32 (n, {wanted}) in {self.pipeline.branches[branch].unit}, "
                 f"got {values.dtype} {values.shape}"
             )
+        found = []
         for usable, run in _runs(values):
             if not usable:
                 self.gap(name, len(run))
                 continue
             for sample in self._clean(branch, run):
-                start = self.cutter.start
                 window = self.cutter.push(branch, sample)
                 if window is not None:
-                    yield start, window
+                    found.append((self.cutter.start - self.cutter.hop, window))
+        return found
 
     def gap(self, name: str, lost: int) -> None:
         """Declare `lost` raw samples: the stages start anew, and windows that needed the samples are dropped."""
         branch = self._branch(name)
         if lost < 1:
             raise PipelineError(f"a gap wants 1 or more lost samples, got {lost}")
-        self._states[branch] = [kernel.start() for kernel in self._kernels[branch]]
         self.cutter.gap(branch, lost)
+        self._states[branch] = [kernel.start() for kernel in self._kernels[branch]]
 
     def clean(self, name: str, values: Samples) -> Samples:
         """Return what the branch's stages make of the next `values`, without cutting windows."""

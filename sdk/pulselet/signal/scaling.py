@@ -33,12 +33,19 @@ class ScaleKernel(Kernel):
 class Scale(Stage):
     """Fixed scaling, `(x - offset) * gain`; one value for all channels, or one each."""
 
-    gain: tuple[float, ...]
-    offset: tuple[float, ...] = (0.0,)
+    gain: tuple[float, ...] | float
+    offset: tuple[float, ...] | float = (0.0,)
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "offset"):
+            values = getattr(self, name)
+            if isinstance(values, (int, float)):
+                object.__setattr__(self, name, (float(values),))
 
     def design(self, rate_hz: float, channels: int) -> ScaleKernel:
         tables = []
-        for name, values in (("offsets", self.offset), ("gains", self.gain)):
+        for name, given in (("offsets", self.offset), ("gains", self.gain)):
+            values = np.atleast_1d(given)
             check(len(values) in (1, channels), self, f"1 or {channels} {name}", len(values))
             table = np.broadcast_to(np.asarray(values, np.float32), (channels,)).copy()
             check(bool(np.isfinite(table).all()), self, f"finite {name}", values)

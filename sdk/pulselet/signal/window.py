@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class Window:
         """
         counts = []
         for name, seconds in (("length", self.length_s), ("hop", self.hop_s), ("ahead", self.ahead_s)):
-            count = round(seconds * rate_hz)
+            count = round(seconds * rate_hz) if math.isfinite(seconds) else 0
             if count < 1 or abs(count - seconds * rate_hz) > 1e-6 * count:
                 raise PipelineError(f"Window: wanted a {name} of whole samples at {rate_hz:g} Hz, got {seconds} s")
             counts.append(count)
@@ -44,9 +45,9 @@ class WindowCutter:
     """Fixed memory: a ring of `length + ahead` rows, who has filled each row, and where each branch is.
 
     Positions are relative to the next window's start, so that nothing grows with time: the C form keeps the same
-    integers. A window is dropped exactly if a row of it was lost in some branch, whatever the order in which the branches
-    came, as long as none is more than `ahead` ahead of another, gaps included. If a gap carries a branch further, windows
-    that another branch has not completed yet are dropped too.
+    integers. A window is dropped exactly if a row of it was lost in some branch, whatever the order in which the
+    branches come, as long as none is more than `ahead` ahead of another. If a gap carries a branch past the end of the
+    ring, windows that another branch has not completed by then are dropped too.
     """
 
     def __init__(self, length: int, hop: int, ahead: int, channels: tuple[int, ...]) -> None:
@@ -101,12 +102,15 @@ class WindowCutter:
             self._drop(ready // self.hop + 1)
 
     def _make_room(self, branch: int) -> int:
-        """Drop windows until the branch fits into the ring, if a gap put it so far ahead; return its new position."""
-        position = self._position[branch]
-        if self._filled[:, branch].all():
-            raise PipelineError(f"branch {branch} is {position} samples ahead of another; the ring holds that many")
-        self._drop((position - self.capacity) // self.hop + 1)
-        return self._position[branch]
+        """Drop windows that are lost already until the branch fits into the ring; return its new position."""
+        while (position := self._position[branch]) >= self.capacity:
+            if not self._filled[(self._head - 1) % self.capacity, branch]:  # a gap leads past the end of the ring
+                self._drop((position - self.capacity) // self.hop + 1)
+            elif not self._filled[self._rows(self.length), branch].all():  # the next window has a gap in this branch
+                self._drop(1)
+            else:
+                raise PipelineError(f"branch {branch} is {position} samples ahead; push the others first")
+        return position
 
     def _drop(self, hops: int) -> None:
         self.dropped += hops
