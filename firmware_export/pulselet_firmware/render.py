@@ -190,7 +190,7 @@ def _layout(pipeline: Pipeline) -> dict[str, Any]:
         kernels = branch.design()
         stages: list[dict[str, Any]] = []
         for i, kernel in enumerate(kernels):
-            form, stage = kernel.c_form(), f"{branch.name}_{i}"
+            form, stage = kernel.c_form(), f"in_{branch.name}_{i}"
             for field, value in form.fields:
                 if not isinstance(value, int):
                     tables.append({"name": f"{stage}_{field}", "values": [c_float(v) for v in np.ravel(value)]})

@@ -59,7 +59,7 @@ def demo(
             speed=speed,
             epochs=epochs,
             faults=Faults(disconnect_at=disconnect_after),
-            say=lambda line: bar.console.print(line, highlight=False, soft_wrap=True),
+            say=lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True),
             progress=lambda epoch: bar.update(task, completed=epoch, visible=epoch < epochs),
         )
     figures = result.to_dict()
@@ -73,7 +73,7 @@ def demo(
         shown.add_row(what, much)
     console.print(shown)
     for what in ("page", "bundle", "recording"):
-        console.print(f"{what}: {figures[what]}", highlight=False, soft_wrap=True)
+        console.print(f"{what}: {figures[what]}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _next_folder(parent: Path) -> Path:

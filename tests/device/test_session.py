@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bleak import BleakClient, BleakScanner
-from bleak.exc import BleakError
+from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError
 
 from pulselet.device import session
 from pulselet.device.session import Device, connect, scan
 from pulselet.device.virtual import Faults, VirtualWearable
 from pulselet.device.virtual_radio import VirtualClient, VirtualRadio, VirtualScanner
-from pulselet.errors import DeviceError
+from pulselet.errors import DeviceError, PacketError, RecordingError
 from pulselet.packets import profile
 from pulselet.packets.profile import StreamInfo
 from pulselet.stream.block import Block, Gap
@@ -174,6 +175,134 @@ def test_a_slow_consumer_is_told_what_it_missed_and_the_recording_has_all(
         assert [item.first for item in own] == [0, *(item.end for item in own[:-1])]
     with Recording.open(tmp_path / "a.plst") as recording:
         assert [len(values) for _, values in recording.segments("acc")] == [626, 400]
+
+
+def test_a_second_stream_on_one_connection_starts_from_its_beginning(tmp_path: Path) -> None:
+    async def twice() -> list[tuple[int, int]]:
+        found = []
+        async with watch() as (radio, _), connect("Watch", adapter=radio.adapter) as device:
+            for _ in range(2):
+                async for item in device.stream():
+                    found.append((item.first, device.assembler.counts["acc"].repeated))
+                    break
+        return found
+
+    assert asyncio.run(twice()) == [(0, 0), (0, 0)]
+
+
+def test_one_recording_holds_one_session(tmp_path: Path) -> None:
+    async def again() -> None:
+        async with watch() as (radio, _), connect("Watch", adapter=radio.adapter) as device:
+            with Recording.create(tmp_path / "a.plst") as recording:
+                for _ in range(2):
+                    async for _ in device.stream(record=recording):
+                        break
+
+    with pytest.raises(RecordingError, match="holds a session already"):
+        asyncio.run(again())
+
+
+def test_a_bad_packet_is_recorded_and_counted_and_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = VirtualWearable.packets
+
+    def with_nonsense(self: VirtualWearable) -> Iterator[tuple[float, profile.Packet]]:
+        for i, (at_s, packet) in enumerate(whole(self)):
+            if i == 7:
+                yield at_s, profile.Packet(1, 99, 0, 0, b"nonsense")
+            yield at_s, packet
+
+    monkeypatch.setattr(VirtualWearable, "packets", with_nonsense)
+    device, items = asyncio.run(recorded(tmp_path / "a.plst", Faults()))
+    assert device.refused == 1
+    assert not any(isinstance(item, Gap) and item.reason == "lost" for item in items)
+    with Recording.open(tmp_path / "a.plst") as recording:
+        assert [data[8:] for _, data in recording.packets()].count(b"nonsense") == 1
+
+
+def test_a_device_that_talks_nonsense_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nonsense(self: VirtualWearable) -> Iterator[tuple[float, profile.Packet]]:
+        for i in range(50):
+            yield i / 10, profile.Packet(1, 99, 0, 0, b"nonsense")
+
+    monkeypatch.setattr(VirtualWearable, "packets", nonsense)
+    with pytest.raises(PacketError, match="unknown kind of packet 99"):
+        asyncio.run(recorded(tmp_path / "a.plst", Faults()))
+
+
+def test_a_slow_stream_is_given_the_time_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "WATCHDOG_S", 0.3)
+    hourly = StreamInfo(1, "temp", "°C", ("skin",), 2_000, 0.25)  # 2 Hz, and half a second to the first sample
+
+    async def listen() -> int:
+        radio = VirtualRadio()
+        wearable = VirtualWearable("Watch", [hourly], [{"temp": np.ones((4, 1), np.int16)}], speed=1.0)
+        await wearable.start(radio)
+        async with connect("Watch", adapter=radio.adapter) as device:
+            received = [item async for item in device.stream()]
+        await wearable.stop()
+        return len(received)
+
+    assert asyncio.run(listen()) == 4
+
+
+def test_a_consumer_that_holds_up_the_loop_does_not_cost_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "WATCHDOG_S", 0.2)
+    monkeypatch.setattr(session, "WATCHDOG_INTERVALS", 0)
+
+    async def hold_up() -> int:
+        held = False
+        async with watch(speed=20.0) as (radio, _), connect("Watch", adapter=radio.adapter) as device:
+            async for _ in device.stream():
+                if not held:
+                    time.sleep(0.5)
+                    held = True
+            return device.assembler.counts["acc"].received
+
+    assert asyncio.run(hold_up()) == 626 + 400
+
+
+def test_a_long_rest_is_announced_while_it_lasts() -> None:
+    wearable = VirtualWearable("Watch", STREAMS, SEGMENTS, pause_s=7.0)
+    times = sorted({at_s for at_s, packet in wearable.packets() if packet.kind == profile.PAUSE})
+    assert np.diff(times).max() <= 2.0
+    assembler = session.Assembler(wearable.description)
+    items = [item for _, packet in wearable.packets() for item in assembler.feed(bytes(packet), 0)]
+    assert {item.reason for item in items if isinstance(item, Gap)} == {"paused"}
+    assert assembler.counts["acc"].paused == 350
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (asyncio.TimeoutError(), "not-found"),
+        (BleakDeviceNotFoundError("x"), "not-found"),
+        (BleakDBusError("org.bluez.Error.Failed", ["le-connection-abort-by-local"]), "refused"),
+        (BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", []), "no-adapter"),
+        (FileNotFoundError(2, "No such file"), "no-adapter"),
+        (BleakError("anything"), "refused"),
+    ],
+)
+def test_what_bleak_raises_becomes_a_reason(raised: Exception, reason: str) -> None:
+    with pytest.raises(DeviceError) as caught, session._own_errors("Watch"):
+        raise raised
+    assert caught.value.reason == reason
+
+
+def test_cancelling_the_consumer_is_not_swallowed() -> None:
+    async def cancelled() -> bool:
+        async def consume(radio: VirtualRadio) -> None:
+            async with connect("Watch", adapter=radio.adapter) as device:
+                async for _ in device.stream():
+                    pass
+
+        async with watch(speed=5.0) as (radio, _):
+            task = asyncio.create_task(consume(radio))
+            await asyncio.sleep(0.8)
+            task.cancel()
+            await asyncio.wait([task])
+            return task.cancelled()
+
+    assert asyncio.run(cancelled())
 
 
 def test_the_virtual_radio_is_a_backend_for_bleak_itself() -> None:

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from pulselet.errors import ExportError, ModelError, ParityError, PipelineError
 from pulselet.model.classifier import Classifier, Event
+from pulselet.model.decide import Decision
+from pulselet.signal.pipeline import Branch, Pipeline, Window
 from pulselet_firmware import toolchain
 from pulselet_firmware.bundle import Bundle, export
-from pulselet_firmware.golden import chunked, noise
+from pulselet_firmware.golden import chunked, golden, golden_events, noise
 from pulselet_firmware.machines import HostMachine, selftest
 from pulselet_firmware.proof import compare
 
@@ -49,7 +51,8 @@ story = st.lists(
     st.tuples(
         st.sampled_from(["acc", "ppg"]),
         st.one_of(
-            st.integers(1, 90),
+            st.integers(0, 90),
+            st.sampled_from([10_000, 2**29, 2**29 + 1]),
             st.tuples(st.integers(1, 40), st.sampled_from([0.0, 1.0, np.nan, np.inf, 1e20, 1e-42, -3.0])),
         ),
     ),
@@ -72,17 +75,28 @@ def test_c_equals_python_whatever_is_pushed(bundle: Bundle, story: list[tuple[st
             values[count // 2] = odd
             made.append((name, values))
 
-    def outcome(run: Iterator[object]) -> tuple[list[object], bool]:
-        found: list[object] = []
+    def outcome(run: Iterator[Decision]) -> tuple[list[Decision], bool]:
+        found: list[Decision] = []
         try:
-            found.extend(iter(lambda: next(run), None))
+            for decision in run:
+                found.append(decision)
         except PipelineError:
             return found, True
-        except StopIteration:
-            pass
         return found, False
 
-    assert outcome(iter(bundle._host.run(made))) == outcome(iter(bundle.source.run(made)))
+    live, dropped, python = bundle.source.start(), 0, []
+    refused = False
+    for one in made:
+        try:
+            decisions = live.push(one)
+        except PipelineError:
+            refused = True
+            break
+        python += decisions
+        dropped = live.dropped if decisions else dropped
+    assert outcome(bundle._host.run(made)) == (python, refused)
+    if not refused and len(python) < 2:  # within one push a window may be dropped after the last decision
+        assert bundle._host.dropped <= dropped
 
 
 def test_one_sample_less_makes_the_proof_fail(bundle: Bundle) -> None:
@@ -121,7 +135,7 @@ def without(bundle: Bundle, tmp_path: Path, file: str, number: re.Match[str]) ->
 
 @pytest.mark.parametrize("which", range(0, 20, 2))
 def test_a_coefficient_taken_away_makes_proof_and_self_test_fail(bundle: Bundle, tmp_path: Path, which: int) -> None:
-    numbers = constants(bundle, "motion_tables.h", r"motion_(?:acc|ppg)_\d_(?:coefficients|gain|offset)")
+    numbers = constants(bundle, "motion_tables.h", r"motion_in_(?:acc|ppg)_\d_(?:coefficients|gain|offset)")
     number = numbers[which % len(numbers)]
     broken = without(bundle, tmp_path, "motion_tables.h", number)
     with pytest.raises(ExportError, match="self-test"):
@@ -139,7 +153,7 @@ def test_a_coefficient_taken_away_makes_proof_and_self_test_fail(bundle: Bundle,
 
 
 def test_an_initial_state_taken_away_makes_the_self_test_fail(bundle: Bundle, tmp_path: Path) -> None:
-    number = constants(bundle, "motion_tables.h", "motion_acc_0_initial")[0]
+    number = constants(bundle, "motion_tables.h", "motion_in_acc_0_initial")[0]
     broken = without(bundle, tmp_path, "motion_tables.h", number)
     with pytest.raises(ExportError, match="a cleaned sample differs"):
         selftest(broken.folder, "motion")
@@ -258,6 +272,57 @@ def test_nothing_is_left_behind_when_the_target_is_unknown(classifier: Classifie
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_made_is_told_so(classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot write to"):
+        export(classifier, tmp_path / "file" / "out", name="motion")
+
+
+@pytest.mark.parametrize("labels", [("a b", "a_b", "c", "d"), ("歩く", "走る", "c", "d")])
+def test_labels_that_are_one_name_in_c_are_refused(
+    classifier: Classifier, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    with pytest.raises(ExportError, match="one name in C"):
+        export(replace(classifier, labels=labels), tmp_path / "out", name="motion")
+
+
+def test_labels_and_branches_may_hold_what_c_would_trip_over(classifier: Classifier, tmp_path: Path) -> None:
+    branches = tuple(replace(b, name=n) for b, n in zip(classifier.pipeline.branches, ("h", "net"), strict=True))
+    odd = replace(
+        classifier,
+        labels=('say "hi"', "what??!", "\N{PEDESTRIAN}x", "Größe"),
+        pipeline=replace(classifier.pipeline, branches=branches),
+    )
+    bundle = export(odd, tmp_path / "out", name="odd")
+    assert Bundle.load(bundle.folder).source.labels == odd.labels
+
+
+@pytest.mark.parametrize("window", [Window(2.0, 1.0), Window(1.0, 0.1, ahead_s=0.1)])
+def test_slow_pipelines_with_little_slack_have_golden_vectors(window: Window) -> None:
+    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 1)), window)
+    stream = pipeline.start()
+    windows = 0
+    for name, what in golden_events(pipeline, noise(pipeline)):
+        if isinstance(what, int):
+            stream.gap(name, what)
+        else:
+            windows += len(stream.push(name, what))
+    assert windows >= 2 * 4
+
+
+def test_golden_signals_without_a_window_are_refused(classifier: Classifier) -> None:
+    signals = {name: np.full_like(values, np.nan) for name, values in noise(classifier.pipeline).items()}
+    with pytest.raises(ExportError, match="complete no window"):
+        golden(classifier, signals)
+
+
+def test_the_threshold_is_the_float32_that_c_compares_with(classifier: Classifier) -> None:
+    assert replace(classifier, abstain_below=np.float64(0.1)).abstain_below == float(np.float32(0.1))
+    assert type(replace(classifier, abstain_below=np.float32(0.1)).abstain_below) is float
+    with pytest.raises(ModelError, match="from 0 to 1"):
+        replace(classifier, abstain_below=np.nan)
+
+
 def test_a_net_that_does_not_fit_the_pipeline_or_the_labels_is_refused(classifier: Classifier) -> None:
     with pytest.raises(ModelError, match="4 outputs, but there are 1 labels"):
         replace(classifier, labels=("one",))
@@ -269,6 +334,11 @@ def test_a_net_that_does_not_fit_the_pipeline_or_the_labels_is_refused(classifie
 def test_a_folder_without_a_bundle_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="is not a bundle"):
         Bundle.load(tmp_path)
+
+
+def test_a_signal_that_is_missing_is_named(bundle: Bundle) -> None:
+    with pytest.raises(PipelineError, match=r"wants signals \['ppg'\], got \['acc'\]"):
+        bundle.predict({"acc": np.zeros((50, 2), np.float32)})
 
 
 def test_an_event_that_does_not_fit_is_refused_by_c_and_python_alike(bundle: Bundle) -> None:

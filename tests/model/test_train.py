@@ -80,7 +80,13 @@ def test_a_straight_line_is_still_straight_after_stretching() -> None:
 
 @pytest.mark.parametrize(
     ("x", "y", "epochs", "complaint"),
-    [(X[:0], Y[:0], 1, "training set"), (X, Y[:3], 1, "3 for 120"), (X, Y, 0, "at least one epoch")],
+    [
+        (X[:0], Y[:0], 1, "training set"),
+        (X, Y[:3], 1, "3 for 120"),
+        (X, Y, 0, "at least one epoch"),
+        (X * np.nan, Y, 1, "not finite"),
+        (X, Y + 1, 1, "the net has 2 outputs"),
+    ],
 )
 def test_what_cannot_be_trained_on_is_refused(x: np.ndarray, y: np.ndarray, epochs: int, complaint: str) -> None:
     with pytest.raises(ModelError, match=complaint):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,7 +92,7 @@ def test_no_window_touches_a_gap_and_each_dropped_one_is_counted(before: int, lo
     pipeline = Pipeline((Branch("x", "mV", 10.0, 1),), Window(1.0, 0.3))
     stream = pipeline.start()
     x = np.arange(400, dtype=np.float32)[:, None]
-    found = list(stream.push("x", x[:before]))
+    found = stream.push("x", x[:before])
     stream.gap("x", lost)
     found += stream.push("x", x[before + lost :])
     starts = [s for s, _ in found]
@@ -98,6 +100,81 @@ def test_no_window_touches_a_gap_and_each_dropped_one_is_counted(before: int, lo
     assert starts == clean
     assert all(np.array_equal(w[:, 0], np.arange(s, s + 10)) for s, w in found)
     assert stream.cutter.dropped + len(starts) == 131
+
+
+turns = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), max_size=60)
+holes = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 119), st.integers(1, 15)), max_size=4)
+
+
+@given(turns, holes)
+def test_windows_do_not_depend_on_the_order_of_the_branches(
+    turns: list[tuple[int, int]], holes: list[tuple[int, int, int]]
+) -> None:
+    """The truth: a window is there if all of its rows are, whoever came first, at most `ahead` (12 samples) ahead."""
+    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 1)), Window(1.0, 0.3, ahead_s=1.2))
+    signals = [np.arange(120, dtype=np.float32)[:, None].copy() for _ in "ab"]
+    for branch, at, count in holes:
+        signals[branch][at : at + count] = np.nan
+    stream, found, position = pipeline.start(), [], [0, 0]
+    for branch, count in [*turns, *([(0, 9), (1, 9)] * 30)]:
+        until = min(120, position[branch] + count, position[1 - branch] + 12)
+        found += stream.push("ab"[branch], signals[branch][position[branch] : until])
+        position[branch] = until
+    whole = np.isfinite(np.concatenate(signals, axis=1)).all(axis=1)
+    wanted = [start for start in range(0, 111, 3) if whole[start : start + 10].all()]
+    assert [start for start, _ in found] == wanted
+    assert all((window[:, 0] == np.arange(start, start + 10)).all() for start, window in found)
+    assert stream.cutter.dropped == 37 - len(wanted)
+
+
+def test_two_streams_that_lose_the_same_stretch_go_on_after_it() -> None:
+    """The radio was away for longer than the ring holds: one branch's gap and samples come before the other's gap."""
+    stream, found = two_branches().start(), []
+    acc, gyro = noise(2000), noise(2000, seed=1)
+    for name, values in (("acc", acc), ("gyro", gyro)):
+        found += stream.push(name, values[:40])
+    for name, values in (("acc", acc), ("gyro", gyro)):
+        stream.gap(name, 1000)
+        for at in range(1040, 1080, 20):
+            found += stream.push(name, values[at : at + 20])
+    assert [start for start, _ in found] == [0, 8, 1040, 1048]
+
+
+def test_a_branch_that_runs_away_is_refused_also_after_a_gap() -> None:
+    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 1)), Window(2.0, 0.1, ahead_s=3.0))
+    stream, values = pipeline.start(), noise(90, 1)
+    values[5] = np.nan
+    with pytest.raises(PipelineError, match="push the others first"):
+        stream.push("a", values)
+
+
+@pytest.mark.parametrize("lost", [0, -1, 2**29 + 1])
+def test_a_gap_that_makes_no_sense_is_refused_and_changes_nothing(lost: int) -> None:
+    stream, acc = two_branches().start(), noise(40)
+    stream.push("acc", acc[:20])
+    with pytest.raises(PipelineError, match="gap"):
+        stream.gap("acc", lost)
+    kernel = LowPass(10.0).design(50.0, 3)
+    assert np.array_equal(stream.clean("acc", acc[20:]), kernel.step(kernel.start(), acc)[0][20:])
+
+
+@pytest.mark.parametrize(
+    ("build", "complaint"),
+    [
+        (lambda: Branch("a", "g", float("nan"), 1), "rate above 0"),
+        (lambda: Branch("a", "g", 50.0, 0), "1 to 255 channels"),
+        (lambda: Pipeline((Branch("a", "g", 50.0, 1),), Window(float("nan"), 1.0)), "length of whole samples"),
+        (lambda: Pipeline(tuple(Branch(n, "g", 50.0, 1) for n in "abcdefghi"), Window(1.0, 1.0)), "at most 8 branches"),
+        (lambda: Pipeline((), Window(1.0, 1.0)), "one or more branches"),
+    ],
+)
+def test_a_pipeline_that_cannot_be_is_refused(build: Callable[[], object], complaint: str) -> None:
+    with pytest.raises(PipelineError, match=complaint):
+        build()
+
+
+def test_one_gain_may_be_a_plain_number() -> None:
+    assert Scale(2.0) == Scale((2.0,))
 
 
 def test_a_nan_is_a_lost_sample() -> None:
@@ -110,7 +187,7 @@ def test_a_nan_is_a_lost_sample() -> None:
 
 def test_a_branch_that_runs_away_is_refused() -> None:
     with pytest.raises(PipelineError, match="ahead"):
-        list(two_branches().start().push("acc", noise(1000)))
+        two_branches().start().push("acc", noise(1000))
 
 
 def test_json_round_trip_keeps_pipeline_and_hash() -> None:
@@ -143,9 +220,9 @@ def test_parameters_that_do_not_fit_are_refused(stage: Stage, words: str) -> Non
 def test_wrong_channels_unit_or_name_say_what_was_wanted() -> None:
     stream = two_branches().start()
     with pytest.raises(PipelineError, match=r"float32 \(n, 3\) in g"):
-        list(stream.push("acc", noise(5, 2)))
+        stream.push("acc", noise(5, 2))
     with pytest.raises(PipelineError, match="unknown branch"):
-        list(stream.push("ecg", noise(5)))
+        stream.push("ecg", noise(5))
 
 
 def test_sections_are_scipys_butterworth() -> None:

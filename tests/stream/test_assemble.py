@@ -74,6 +74,15 @@ def test_a_rest_is_not_a_loss() -> None:
     assert assembler.counts["acc"].lost == 0
 
 
+@pytest.mark.parametrize("rest", [70_000, 500_000])
+def test_a_rest_longer_than_the_index_is_still_no_loss(rest: int) -> None:
+    until = 10 + rest
+    pause = bytes(Packet.pause(1, until, until * 20, since=10))
+    assembler, items = fed(packet(0, 10), pause, packet(until, 5))
+    assert items == [("block", 0, 10), ("paused", 10, until), ("block", until, until + 5)]
+    assert assembler.counts["acc"].lost == 0
+
+
 def test_samples_lost_before_a_rest_are_told_apart_from_it() -> None:
     assert fed(packet(0, 10), bytes(Packet.pause(1, 110, 110 * 20, since=30)))[1][1:] == [
         ("lost", 10, 30),

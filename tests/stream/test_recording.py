@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -84,7 +85,8 @@ for i in itertools.count():
         assert first == 0
         assert len(values) >= 5 * (last + 1)
         assert (values[:, 0] == np.arange(len(values)) // 5).all()
-        assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_failed_call_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -101,13 +103,38 @@ def test_a_failed_call_leaves_nothing_behind(tmp_path: Path) -> None:
             recording.segments("ppg")
 
 
+def test_a_gap_ends_a_run_even_if_it_is_empty_of_samples(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.plst") as recording:
+        recording.add([block(0, 5), Gap(ACC, 5, 0, "reconnected"), block(5, 5)])
+        assert [(first, len(values)) for first, values in recording.segments("acc")] == [(0, 5), (5, 5)]
+
+
+def test_a_finished_recording_is_one_file_that_can_be_read_without_writing(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.plst") as recording:
+        recording.add([block(0, 5)])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.plst"]
+    with Recording.open(tmp_path / "a.plst") as recording:
+        assert len(list(recording.items())) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["a.plst"]
+
+
+def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.plst") as recording:
+        recording.add([block(0, 5)])
+        recording._db.execute("PRAGMA max_page_count = 20")
+        with pytest.raises(RecordingError, match="full"):
+            recording.add([block(5, 50_000)])
+        assert len(list(recording.items())) == 1
+
+
 def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="is not there"):
         Recording.open(tmp_path / "absent.plst")
     (tmp_path / "text.plst").write_text("hello, this is a text and not a database at all, " * 10)
     with pytest.raises(RecordingError, match="not a database"):
         Recording.open(tmp_path / "text.plst")
-    sqlite3.connect(tmp_path / "other.plst").execute("CREATE TABLE a (b)").connection.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.plst")) as database:
+        database.execute("CREATE TABLE a (b)")
     with pytest.raises(RecordingError, match="no recording of format 1"):
         Recording.open(tmp_path / "other.plst")
 

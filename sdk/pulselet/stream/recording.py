@@ -93,10 +93,17 @@ class Recording:
             raise RecordingError(f"{path} is not there, or is not a file")
         with _own_errors(path):
             database = sqlite3.connect(path, isolation_level=None)
-            marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if marks != [APPLICATION_ID, FORMAT]:
-            database.close()
-            raise RecordingError(f"{path} is no recording of format {FORMAT}: it is marked {marks[0]:#x}, {marks[1]}")
+            try:
+                marks = [
+                    database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+                ]
+                if marks != [APPLICATION_ID, FORMAT]:
+                    raise RecordingError(
+                        f"{path} is no recording of format {FORMAT}: it is marked {marks[0]:#x}, {marks[1]}"
+                    )
+            except BaseException:
+                database.close()
+                raise
         return cls(path, database)
 
     def note(self, **meta: str) -> None:
