@@ -50,10 +50,16 @@ class ParityError(ExportError):
     """Two executions that must agree and do not; the message names the first difference."""
 
 
+NOTES = {"tflite_micro": " (its wheels exist for Linux on x86-64 only)"}
+
+
 class MissingExtraError(PulseletError):
     """An optional dependency that is not installed; `extra` is the name to install."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package!r}, which is not installed: pip install 'pulselet[{extra}]'")
+        note = NOTES.get(package, "")
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed: pip install 'pulselet[{extra}]'{note}"
+        )
         self.package = package
         self.extra = extra

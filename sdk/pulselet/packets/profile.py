@@ -118,7 +118,7 @@ class Description:
     Attributes
     ----------
     session
-        A number that the device draws anew at each start of its counters.
+        A number that differs from connection to connection.
     clock_hz
         Rate of the device clock, ticks per second.
     streams

@@ -73,10 +73,16 @@ class Recording:
             raise RecordingError(f"{path} is there already: name a new file; a recording is never overwritten")
         with _own_errors(path):
             database = sqlite3.connect(path, isolation_level=None)
-            database.executescript(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; {SCHEMA}")
-            recording = cls(path, database)
-            started = {"started": datetime.now(timezone.utc).isoformat(), "started_ns": str(time.monotonic_ns())}
-            recording.note(**started, **meta)
+            try:
+                database.executescript(
+                    f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; {SCHEMA}"
+                )
+            except BaseException:
+                database.close()
+                raise
+        recording = cls(path, database)
+        started = {"started": datetime.now(timezone.utc).isoformat(), "started_ns": str(time.monotonic_ns())}
+        recording.note(**started, **meta)
         return recording
 
     @classmethod
