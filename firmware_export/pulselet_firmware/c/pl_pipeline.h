@@ -9,6 +9,13 @@
 
 #include "pl_types.h"
 
+/* Rare work stays out of line: it is called from several places, and -O2 would copy it into each. */
+#if defined(__GNUC__)
+#define PL_RARE static __attribute__((noinline, unused))
+#else
+#define PL_RARE static
+#endif
+
 #define PL_LONGEST_GAP (1u << 29)
 #define PL_SAMPLE_LIMIT 1e12f   /* a sample not below this in magnitude counts as lost; NaN is not below anything */
 
@@ -105,7 +112,7 @@ static inline int8_t *pl_row(const pl_pipeline_t *p, const pl_cutter_t *cut, int
 }
 
 /* Moves the grid on by a number of hops, and empties the rows that it leaves behind. */
-static inline void pl_advance(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
+PL_RARE void pl_advance(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
 {
     const int32_t by = hops * p->hop;
     for (int32_t i = 0; i < by && i < p->capacity; i++)
@@ -125,7 +132,7 @@ static inline void pl_drop(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *po
 
 /* Declares lost samples of a branch: its stages start anew, the windows that this completes are dropped and counted.
  * Returns 0, or PL_E_RANGE for a gap of none or more than 2^29 samples, or when the branch is that far ahead already. */
-static inline int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state, int8_t *ring,
+PL_RARE int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state, int8_t *ring,
                          int32_t branch, uint32_t lost)
 {
     const pl_branch_t *b = &p->branches[branch];
@@ -141,7 +148,7 @@ static inline int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *posi
 }
 
 /* Have these branches filled the first rows of the ring? */
-static inline int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t rows, int32_t branches)
+PL_RARE int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t rows, int32_t branches)
 {
     for (int32_t i = 0; i < rows; i++)
         if ((pl_row(p, cut, ring, i)[p->channels] & branches) != branches)
@@ -150,7 +157,7 @@ static inline int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8
 }
 
 /* Drops windows that are lost already until a branch fits into the ring. Returns 0, or PL_E_AHEAD. */
-static inline int pl_make_room(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t branch)
+PL_RARE int pl_make_room(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t branch)
 {
     while (position[branch] >= p->capacity) {
         if (!(pl_row(p, cut, ring, p->capacity - 1)[p->channels] & 1 << branch))   /* a gap leads past the ring's end */
