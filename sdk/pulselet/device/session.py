@@ -131,13 +131,8 @@ class Device:
 
     async def _stop(self) -> None:
         """End a stream that its consumer has left, so that the device is told before the link goes."""
-        task, self._streaming = self._streaming, None
-        if task is None:
-            return
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen; whoever still listens has got it already
+        if self._streaming is not None:
+            await _ended(self._streaming)
 
     def _dropped(self, client: BleakClient) -> None:
         self._lost = True
@@ -188,7 +183,7 @@ class Device:
                 yield gap
             await pump
         finally:
-            await self._stop()
+            await _ended(pump)  # its own: by the time an abandoned iterator is closed, another may be at work
 
     async def _pump(self, live: _Live, record: Recording | None) -> None:
         arrived: deque[tuple[int, bytes]] = deque()
@@ -215,8 +210,10 @@ class Device:
                 if self._client.is_connected:  # a strap with a stream left on stays awake until its battery is empty
                     await self._client.write_gatt_char(profile.CONTROL, profile.STOP, response=True)
                     await self._client.stop_notify(profile.DATA)
-            if record is not None:
-                with contextlib.suppress(RecordingError):  # the first error is the one to hear of
+            with contextlib.suppress(RecordingError, PacketError):  # the first error is the one to hear of
+                while arrived:
+                    self._take(*arrived.popleft(), record)
+                if record is not None:
                     record.note(ended=ended)
 
     def _take(self, arrival_ns: int, data: bytes, record: Recording | None) -> list[Block | Gap]:
@@ -261,6 +258,14 @@ class Device:
         """Return how long a silence may be: from the slowest stream, and from the longest wait that ended well."""
         slowest_s = max(1000 / info.rate_mhz for info in self.description.streams)
         return max(WATCHDOG_S, WATCHDOG_INTERVALS * max(slowest_s, self._longest_s))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task and return when it is over; what it raised, its consumer has got or does not want."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 class _Live:
