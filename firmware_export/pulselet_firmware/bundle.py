@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pulselet import __version__
-from pulselet.errors import ExportError, PipelineError
+from pulselet.errors import ExportError
 from pulselet.model.classifier import Classifier, Event
 from pulselet.model.decide import Decision
 from pulselet.model.tflm import smallest_arena
@@ -109,9 +109,7 @@ class Bundle:
     def _events(self, samples: Mapping[str, Samples] | Iterable[Event]) -> Iterable[Event]:
         if not isinstance(samples, Mapping):
             return samples
-        missing = [branch.name for branch in self.source.pipeline.branches if branch.name not in samples]
-        if missing:
-            raise PipelineError(f"the pipeline wants signals {missing}, got {sorted(samples)}")
+        self.source.pipeline.require_all(samples)
         return chunked(self.source.pipeline, samples, 0, max((len(values) for values in samples.values()), default=0))
 
 
@@ -195,6 +193,11 @@ def _check(source: Classifier, out: Path, name: str) -> None:
     for branch in source.pipeline.branches:
         render.check_identifier("the name of a branch", branch.name)
     render.check_labels(source.labels)
+    require_empty(out)
+
+
+def require_empty(out: Path) -> None:
+    """Raise ExportError unless `out` is absent or an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is not an empty folder: name a new one, or remove what is there")
 

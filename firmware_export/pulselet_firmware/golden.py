@@ -42,15 +42,14 @@ class Golden:
     stress_scores: NDArray[np.int8]  # (vectors, classes)
 
 
-def golden(source: Classifier, signals: Mapping[str, Samples] | None = None) -> Golden:
-    """Return golden vectors over a stretch of `signals`, or of noise if none are given.
+def golden(source: Classifier, signals: Mapping[str, Samples]) -> Golden:
+    """Return golden vectors over a stretch of `signals`.
 
     Raises
     ------
     ExportError
         If a signal is missing, does not fit its branch or is too short.
     """
-    signals = noise(source.pipeline) if signals is None else signals
     events = list(golden_events(source.pipeline, signals))
     index = {branch.name: i for i, branch in enumerate(source.pipeline.branches)}
     windowed, cleaning = source.pipeline.start(), source.pipeline.start()
@@ -66,7 +65,7 @@ def golden(source: Classifier, signals: Mapping[str, Samples] | None = None) -> 
         raw.append(what.ravel())
         cleaned.append(cleaning.clean(name, what).ravel())
         at += what.size
-        found += list(windowed.push(name, what))
+        found += windowed.push(name, what)
     if not found:
         raise ExportError("the golden signals complete no window: they hold values that are not finite numbers")
     inputs = source.quantise(np.stack([window for _, window in found])).reshape(len(found), -1)

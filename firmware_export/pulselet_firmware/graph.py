@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pulselet._extras import require
 from pulselet.errors import ModelError
+from pulselet.model.quantize import parsed
 
 TYPES = {0: np.float32, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_, 7: np.int16, 9: np.int8}  # of the schema
 
@@ -106,15 +106,7 @@ def read_graph(model: bytes) -> Graph:
     ModelError
         If the bytes are no such file, or an operation has no C here; the message names all of these.
     """
-    tflite = require("tflite", "firmware")
-    if model[4:8] != b"TFL3":
-        raise ModelError(f"these {len(model)} bytes are not a .tflite: the identifier TFL3 is absent")
-    try:
-        return _read(tflite, tflite.Model.GetRootAs(model, 0))
-    except ModelError:
-        raise
-    except Exception as error:  # the schema's own code raises whatever a damaged offset leads it to
-        raise ModelError(f"this .tflite is damaged: {error!r}") from error
+    return parsed(model, _read)
 
 
 def _read(tflite: Any, file: Any) -> Graph:

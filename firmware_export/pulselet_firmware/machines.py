@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,14 +136,7 @@ class CoreMachine(Machine):
     def __init__(self, folder: Path, name: str, pipeline: Pipeline, classes: int, core: str) -> None:
         super().__init__(pipeline, classes)
         with tempfile.TemporaryDirectory(prefix="pulselet-") as scratch:
-            elf = toolchain.compile_core(
-                [folder / f"{name}.c", SHIM],
-                Path(scratch) / "bundle.elf",
-                core=core,
-                include=[folder, RUNTIME],
-                defines=shim_defines(name),
-                entries=SHIM_ENTRIES,
-            )
+            elf = _core_elf(folder, name, core, Path(scratch), SHIM_ENTRIES)
             self._core = Core(elf, core=core)
         self.stack_bytes = 0  # the deepest stack so far
         self._instructions = self._windows = 0
@@ -183,15 +176,19 @@ class CoreMachine(Machine):
 def footprint(folder: Path, name: str, core: str) -> tuple[int, int]:
     """Return flash and static RAM in bytes of an application that only calls the bundle."""
     with tempfile.TemporaryDirectory(prefix="pulselet-") as scratch:
-        elf = toolchain.compile_core(
-            [folder / f"{name}.c", SHIM],
-            Path(scratch) / "footprint.elf",
-            core=core,
-            include=[folder, RUNTIME],
-            defines=[*shim_defines(name), "PL_FOOTPRINT"],
-            entries=["pl_footprint"],
-        )
-        return toolchain.sizes(elf)
+        return toolchain.sizes(_core_elf(folder, name, core, Path(scratch), ["pl_footprint"], "PL_FOOTPRINT"))
+
+
+def _core_elf(folder: Path, name: str, core: str, out: Path, entries: Sequence[str], *defines: str) -> Path:
+    """Return the bundle behind its shim, linked for `core` in the folder `out`."""
+    return toolchain.compile_core(
+        [folder / f"{name}.c", SHIM],
+        out / "bundle.elf",
+        core=core,
+        include=[folder, RUNTIME],
+        defines=[*shim_defines(name), *defines],
+        entries=entries,
+    )
 
 
 def selftest(folder: Path, name: str) -> None:

@@ -33,7 +33,7 @@ def demo(
         Path | None, typer.Option(help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N.")
     ] = None,
     speed: Annotated[float, typer.Option(min=0.1, help="Times real time at which the watch replays.")] = 100.0,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 45,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training; the recipe's if not given.")] = None,
     disconnect_after: Annotated[
         int | None, typer.Option(min=0, help="Let the watch drop after so many packets, to see what happens.")
     ] = None,
@@ -48,8 +48,10 @@ def demo(
 
     from pulselet.device.virtual import Faults
     from pulselet.recipes import demo as recipe
+    from pulselet.recipes import rehab
     from pulselet.recipes.page import table
 
+    epochs = epochs or rehab.EPOCHS
     console = Console(stderr=as_json)
     folder = out or _next_folder(Path("pulselet-demo"))
     with Progress(console=console, transient=True) as bar:

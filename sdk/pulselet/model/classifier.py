@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +57,18 @@ class Classifier:
                 f"the net has {net.outputs} outputs, but there are {len(self.labels)} labels: {self.labels}"
             )
 
+    @cached_property
+    def _parameters(self) -> tuple[float, int, float, int]:
+        return io_parameters(self.model)
+
     @property
     def rule(self) -> Rule:
         """How the net's outputs become a class."""
-        return Rule(io_parameters(self.model)[2])
+        return Rule(self._parameters[2])
 
     def quantise(self, windows: NDArray[np.float32]) -> NDArray[np.int8]:
         """Return cleaned windows as the net's int8 input."""
-        scale, zero_point, _, _ = io_parameters(self.model)
+        scale, zero_point, _, _ = self._parameters
         return quantise(windows, scale, zero_point)
 
     def decide(self, starts: Iterable[int], scores: NDArray[np.int8]) -> list[Decision]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pulselet._extras import require
 from pulselet._quiet import native_output_held
 from pulselet.errors import ModelError
+
+T = TypeVar("T")
 
 
 def to_int8(net: Any, representative: NDArray[np.float32]) -> bytes:
@@ -82,18 +84,32 @@ def io_parameters(model: bytes) -> tuple[float, int, float, int]:
     ModelError
         If `model` is not a `.tflite`, or its input or output is not int8.
     """
+    return parsed(model, _io_parameters)
+
+
+def parsed(model: bytes, read: Callable[[Any, Any], T]) -> T:
+    """Return what `read` makes of the schema's package and of the file's root.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package `tflite` (the file's schema) is not installed.
+    ModelError
+        If `model` is not a `.tflite`, or is damaged.
+    """
     tflite = require("tflite", "firmware")
     if model[4:8] != b"TFL3":
         raise ModelError(f"these {len(model)} bytes are not a .tflite: the identifier TFL3 is absent")
     try:
-        return _io_parameters(tflite, tflite.Model.GetRootAs(model, 0).Subgraphs(0))
+        return read(tflite, tflite.Model.GetRootAs(model, 0))
     except ModelError:
         raise
     except Exception as error:  # the schema's own code raises whatever a damaged offset leads it to
         raise ModelError(f"this .tflite is damaged: {error!r}") from error
 
 
-def _io_parameters(tflite: Any, graph: Any) -> tuple[float, int, float, int]:
+def _io_parameters(tflite: Any, file: Any) -> tuple[float, int, float, int]:
+    graph = file.Subgraphs(0)
     if graph.InputsLength() != 1 or graph.OutputsLength() != 1:
         raise ModelError(f"wanted one input and one output, got {graph.InputsLength()} and {graph.OutputsLength()}")
     tensors = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))

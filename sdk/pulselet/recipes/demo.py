@@ -14,7 +14,7 @@ from pulselet._extras import require_all
 from pulselet.device.session import connect
 from pulselet.device.virtual import Faults, Segment, VirtualWearable
 from pulselet.device.virtual_radio import VirtualRadio
-from pulselet.errors import DeviceError, ExportError, ParityError
+from pulselet.errors import DeviceError, ParityError
 from pulselet.model.classifier import Classifier, event
 from pulselet.model.decide import Decision
 from pulselet.packets.profile import StreamInfo
@@ -30,7 +30,7 @@ from pulselet_datasets.seglearn_watch import (
     WatchSeries,
     series,
 )
-from pulselet_firmware.bundle import Bundle, export
+from pulselet_firmware.bundle import Bundle, export, require_empty
 from pulselet_firmware.proof import Proof
 
 SUBJECT = 10  # left out of training; fixed before any net was trained
@@ -116,8 +116,7 @@ def run(
         If the recording is not the source, or an execution disagrees.
     """
     require_all(NEEDED, "demo")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out} is not an empty folder: name a new one, or remove what is there")
+    require_empty(out)
     out.mkdir(parents=True, exist_ok=True)  # now, not after minutes of training
     everything = series()
     unseen = [one for one in everything if one.subject == SUBJECT]

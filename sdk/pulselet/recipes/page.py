@@ -15,7 +15,6 @@ from pulselet import __version__
 from pulselet._extras import require
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
-from pulselet.stream.block import Block, Gap
 from pulselet.stream.recording import Recording
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's, told apart by everyone
@@ -69,7 +68,8 @@ def picture(
     axes = figure.subplots(2 * len(branches) + 1, 1, sharex=True, height_ratios=[1] * 2 * len(branches) + [1.6])
     for i, branch in enumerate(branches):
         signal = recording.signals[branch.name]
-        for first, raw, cleaned in cleaned_runs(recording, classifier, branch.name):
+        for first, raw in recording.segments(branch.name):
+            cleaned = classifier.pipeline.start().clean(branch.name, raw)  # as after a gap: each run starts anew
             seconds = (first + np.arange(len(raw))) / branch.rate_hz
             for axis, values in ((axes[2 * i], raw), (axes[2 * i + 1], cleaned)):
                 for column, colour in zip(values.T, COLOURS, strict=False):
@@ -98,26 +98,3 @@ def _classes(axis: Any, classifier: Classifier, decisions: Sequence[Decision], t
     axis.set_ylabel("exercise")
     axis.set_xlabel("device time, s")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-
-
-def cleaned_runs(
-    recording: Recording, classifier: Classifier, name: str
-) -> list[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-    """Return index, raw and cleaned samples of each run of consecutive samples."""
-    stream = classifier.pipeline.start()
-    runs: list[tuple[int, list[NDArray[np.float32]], list[NDArray[np.float32]]]] = []
-    fresh = True
-    for item in recording.items():
-        if item.signal.name != name:
-            continue
-        if isinstance(item, Gap):
-            stream.gap(name, item.lost)
-            fresh = True
-            continue
-        assert isinstance(item, Block)
-        if fresh:
-            runs.append((item.first, [], []))
-            fresh = False
-        runs[-1][1].append(item.values)
-        runs[-1][2].append(stream.clean(name, item.values))
-    return [(first, np.concatenate(raw), np.concatenate(cleaned)) for first, raw, cleaned in runs]

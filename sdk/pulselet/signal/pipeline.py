@@ -109,6 +109,12 @@ class Pipeline:
                     f"the stream has {got[0]} at {got[1]:g} Hz in {got[2]}: change one of them"
                 )
 
+    def require_all(self, signals: Mapping[str, Samples]) -> None:
+        """Raise PipelineError unless there are samples for every branch."""
+        missing = [branch.name for branch in self.branches if branch.name not in signals]
+        if missing:
+            raise PipelineError(f"the pipeline wants signals {missing}, got {sorted(signals)}")
+
     def start(self) -> PipelineStream:
         """Return a stream at rest: the state of one run."""
         return PipelineStream(self)
@@ -121,9 +127,7 @@ class Pipeline:
         PipelineError
             If a branch's signal is missing or has another number of channels.
         """
-        missing = [branch.name for branch in self.branches if branch.name not in signals]
-        if missing:
-            raise PipelineError(f"the pipeline wants signals {missing}, got {sorted(signals)}")
+        self.require_all(signals)
         stream = self.start()
         step = max(1, self.window.samples(self.rate_hz)[2] // 2)
         longest = max(len(signals[branch.name]) for branch in self.branches)
