@@ -22,8 +22,8 @@ Event = tuple[str, Samples | int]
 
 
 def event(item: Block | Gap) -> Event:
-    """Return what a block or a gap is to a classifier."""
-    return item.signal.name, item.lost if isinstance(item, Gap) else item.values
+    """Return what a block or a gap is to a classifier; a loss of unknown size is the least that starts it anew."""
+    return item.signal.name, (item.lost or 1) if isinstance(item, Gap) else item.values
 
 
 @dataclass(frozen=True)

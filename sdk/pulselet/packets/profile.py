@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import PacketError
+from pulselet.packets.cursor import Cursor
 
 SERVICE = "5d1e0001-0f4b-4e6a-9c1d-7a52e8b3c6f0"
 DATA = "5d1e0002-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # notify
@@ -142,13 +143,12 @@ class Description:
         PacketError
             If it is cut short, goes on too long, is of another version or makes no sense.
         """
-        reader = _Reader(data)
+        reader = Cursor(data, "a description")
         version, session, clock_hz, count = reader.unpack("<BIIB")
         if version != VERSION:
             raise PacketError(f"a description of version {version}; this Pulselet reads {VERSION}", data)
         streams = tuple(_read_info(reader) for _ in range(count))
-        if reader.at != len(data):
-            raise PacketError(f"{len(data) - reader.at} bytes too many after the description", data)
+        reader.end()
         if clock_hz == 0 or not streams:
             raise PacketError(f"{count} streams with a clock of {clock_hz} Hz", data)
         if any(len({getattr(info, key) for info in streams}) != count for key in ("id", "name")):
@@ -162,34 +162,9 @@ def _info_bytes(info: StreamInfo) -> bytes:
     return head + b"".join(bytes([len(text)]) + text for text in texts)
 
 
-def _read_info(reader: _Reader) -> StreamInfo:
+def _read_info(reader: Cursor) -> StreamInfo:
     number, channels, rate_mhz, scale = reader.unpack("<BBIf")
-    name, unit, *names = (reader.text() for _ in range(2 + channels))
+    name, unit, *names = (reader.text(reader.u8()) for _ in range(2 + channels))
     if channels == 0 or rate_mhz == 0 or not 0 < abs(scale) < 1e30:
-        raise PacketError(f"stream {name!r}: {channels} channels at {rate_mhz} mHz in steps of {scale}", reader.data)
+        raise reader.error(f"stream {name!r}: {channels} channels at {rate_mhz} mHz in steps of {scale}")
     return StreamInfo(number, name, unit, tuple(names), rate_mhz, scale)
-
-
-class _Reader:
-    """Reads forward, and says where the bytes end too soon."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int) -> bytes:
-        piece = self.data[self.at : self.at + count]
-        if len(piece) < count:
-            raise PacketError(f"the description ends after {len(self.data)} bytes, in the middle of a field", self.data)
-        self.at += count
-        return piece
-
-    def unpack(self, layout: str) -> tuple[int, int, int, int]:
-        a, b, c, d = struct.unpack(layout, self.take(struct.calcsize(layout)))
-        return a, b, c, d
-
-    def text(self) -> str:
-        try:
-            return self.take(self.take(1)[0]).decode()
-        except UnicodeDecodeError as error:
-            raise PacketError(f"a name is not UTF-8: {error}", self.data) from error

@@ -37,7 +37,7 @@ class Assembler:
 
     def __init__(self, description: Description) -> None:
         self.description = description
-        self.signals = {info.id: _signal(info) for info in description.streams}
+        self.signals = {info.id: _signal(info, description.clock_hz) for info in description.streams}
         self.counts = {info.name: Count() for info in description.streams}
         self.ended: set[str] = set()
         self._info = {info.id: info for info in description.streams}
@@ -77,7 +77,7 @@ class Assembler:
             fresh = values[repeated:]
             count.repeated += repeated
             if len(fresh):
-                at = ticks + round(repeated * self.description.clock_hz / signal.rate_hz)
+                at = ticks + round(repeated * self.description.clock_hz * 1000 / info.rate_mhz)
                 scaled = fresh.astype(np.float32) * np.float32(info.scale)
                 found.append(Block(signal, scaled, count.expected, at, arrival_ns))
                 count.received += len(fresh)
@@ -110,5 +110,5 @@ class Assembler:
         return index, ticks
 
 
-def _signal(info: StreamInfo) -> Signal:
-    return Signal(info.name, info.unit, info.rate_mhz / 1000, info.channels)
+def _signal(info: StreamInfo, clock_hz: int) -> Signal:
+    return Signal(info.name, info.unit, info.rate_mhz / 1000, info.channels, float(clock_hz))

@@ -12,16 +12,30 @@ from pulselet.errors import PulseletError
 
 @dataclass(frozen=True)
 class Signal:
-    """What the samples of one stream are: a name, a unit, a nominal rate and named channels."""
+    """What the samples of one stream are.
+
+    Attributes
+    ----------
+    rate_hz
+        Nominal rate; None where each sample is an event of its own, as a heart rate or an RR interval is.
+    clock_hz
+        Ticks per second of the device clock that stamps the blocks; None where the protocol has none.
+    loss_detectable
+        Whether the protocol numbers or times its samples, so that a loss shows. Where it does not, a gap can say that
+        something may be missing, but not how much, and no gap does not mean that nothing is.
+    """
 
     name: str
     unit: str
-    rate_hz: float
+    rate_hz: float | None
     channels: tuple[str, ...]
+    clock_hz: float | None = None
+    loss_detectable: bool = True
 
     def __post_init__(self) -> None:
-        if not self.rate_hz > 0:
-            raise PulseletError(f"signal {self.name!r}: wanted a rate above 0 Hz, got {self.rate_hz}")
+        for what, value in (("rate", self.rate_hz), ("clock", self.clock_hz)):
+            if value is not None and not value > 0:
+                raise PulseletError(f"signal {self.name!r}: wanted a {what} above 0 Hz, got {value}")
         if not self.channels:
             raise PulseletError(f"signal {self.name!r}: wanted at least one channel name, got none")
 
@@ -63,17 +77,24 @@ class Block:
         """Index one past the last sample."""
         return self.first + len(self.values)
 
+    @property
+    def device_s(self) -> float | None:
+        """Device clock at the first sample, in s; None where there is none."""
+        if self.device_ticks is None or self.signal.clock_hz is None:
+            return None
+        return self.device_ticks / self.signal.clock_hz
+
 
 @dataclass(frozen=True)
 class Gap:
-    """`lost` samples from index `first` on that did not arrive, and why."""
+    """`lost` samples from index `first` on that did not arrive, and why; None if nobody can tell how many."""
 
     signal: Signal
     first: int
-    lost: int
+    lost: int | None
     reason: str
 
     @property
     def end(self) -> int:
-        """Index one past the last lost sample."""
-        return self.first + self.lost
+        """Index one past the last lost sample, as far as it is known."""
+        return self.first + (self.lost or 0)
