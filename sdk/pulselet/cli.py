@@ -46,7 +46,7 @@ def demo(
     from rich.progress import Progress
     from rich.table import Table
 
-    from pulselet.device.virtual import Faults
+    from pulselet.device.faults import REMOTE_USER, Faults
     from pulselet.recipes import demo as recipe
     from pulselet.recipes import rehab
     from pulselet.recipes.page import table
@@ -60,7 +60,7 @@ def demo(
             folder,
             speed=speed,
             epochs=epochs,
-            faults=Faults(disconnect_at=disconnect_after),
+            faults=Faults(disconnect={} if disconnect_after is None else {disconnect_after: REMOTE_USER}),
             say=lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True),
             progress=lambda epoch: bar.update(task, completed=epoch, visible=epoch < epochs),
         )

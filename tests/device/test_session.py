@@ -14,13 +14,16 @@ import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError
 
-from pulselet.device import session
+from pulselet.device import session, watchdog
+from pulselet.device.explain import own_errors
 from pulselet.device.session import Device, connect, scan
 from pulselet.device.virtual import Faults, VirtualWearable
 from pulselet.device.virtual_radio import VirtualClient, VirtualRadio, VirtualScanner
+from pulselet.device.virtual_roles.board import Board
 from pulselet.errors import DeviceError, PacketError, RecordingError
 from pulselet.packets import profile
 from pulselet.packets.profile import StreamInfo
+from pulselet.stream.assemble import Assembler
 from pulselet.stream.block import Block, Gap
 from pulselet.stream.recording import Recording
 
@@ -54,32 +57,33 @@ async def watch(
 async def recorded(path: Path, faults: Faults) -> tuple[Device, list[Block | Gap]]:
     async with watch(faults) as (radio, _):
         with Recording.create(path) as recording:
-            async with connect("Watch", adapter=radio.adapter) as device:
+            async with connect("Watch", adapter=radio.adapter, reconnect=None) as device:
                 return device, [item async for item in device.stream(record=recording)]
 
 
 def test_a_recording_equals_the_source_sample_for_sample(tmp_path: Path) -> None:
-    device, _ = asyncio.run(recorded(tmp_path / "a.plst", Faults()))
-    with Recording.open(tmp_path / "a.plst") as recording:
+    device, _ = asyncio.run(recorded(tmp_path / "a.pulse", Faults()))
+    with Recording.open(tmp_path / "a.pulse") as recording:
         for info in STREAMS:
             runs = [values for _, values in recording.segments(info.name)]
             for values, segment in zip(runs, SEGMENTS, strict=True):
                 assert np.array_equal(values, segment[info.name] * np.float32(info.scale))
-        assert recording.meta["ended"] == "complete"
-    assert {count.lost for count in device.assembler.counts.values()} == {0}
-    assert {count.paused for count in device.assembler.counts.values()} == {100, 50}
+        assert recording.sessions()[0].ended == "complete"
+    assert {count.lost for count in device.counts.values()} == {0}
+    assert {count.paused for count in device.counts.values()} == {100, 50}
 
 
 def test_replaying_the_raw_packets_gives_the_same_items(tmp_path: Path) -> None:
-    device, items = asyncio.run(recorded(tmp_path / "a.plst", Faults(drop=frozenset({4}))))
-    with Recording.open(tmp_path / "a.plst") as recording:
-        again = session.Assembler(device.description)
-        replayed = [item for at, data in recording.packets() for item in again.feed(data, at)]
+    _, items = asyncio.run(recorded(tmp_path / "a.pulse", Faults(drop=frozenset({4}))))
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        described = bytes.fromhex(recording.sessions()[0].facts["description"])
+        again = Assembler(profile.Description.from_bytes(described))
+        replayed = [item for at, _, data in recording.packets() for item in again.feed(data, at)]
     assert [(type(i), i.first, i.end) for i in replayed] == [(type(i), i.first, i.end) for i in items]
 
 
 def test_a_notification_that_never_comes_is_a_gap_of_its_samples(tmp_path: Path) -> None:
-    _, items = asyncio.run(recorded(tmp_path / "a.plst", Faults(drop=frozenset({3}), repeat=frozenset({5}))))
+    _, items = asyncio.run(recorded(tmp_path / "a.pulse", Faults(drop=frozenset({3}), repeat=frozenset({5}))))
     assert [(i.signal.name, i.lost) for i in items if isinstance(i, Gap) and i.reason == "lost"] in (
         [("acc", 25)],
         [("ppg", 12)],
@@ -88,21 +92,21 @@ def test_a_notification_that_never_comes_is_a_gap_of_its_samples(tmp_path: Path)
 
 def test_a_device_that_drops_is_an_error_and_the_recording_is_kept(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="Watch disconnected") as caught:
-        asyncio.run(recorded(tmp_path / "a.plst", Faults(disconnect_at=20)))
+        asyncio.run(recorded(tmp_path / "a.pulse", Faults(disconnect={20: 0x13})))
     assert caught.value.reason == "disconnected"
-    with Recording.open(tmp_path / "a.plst") as recording:
-        assert recording.meta["ended"] == "disconnected"
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        assert recording.sessions()[0].ended == "disconnected"
         assert len(list(recording.packets())) == 20
         ((_, values),) = recording.segments("acc")
         assert np.array_equal(values, SEGMENTS[0]["acc"][: len(values)] * np.float32(1 / 4096))
 
 
 def test_a_device_that_falls_silent_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "WATCHDOG_S", 0.4)
+    monkeypatch.setattr(watchdog, "LEAST_S", 0.4)
     with pytest.raises(DeviceError, match="said nothing") as caught:
-        asyncio.run(recorded(tmp_path / "a.plst", Faults(silent_at=10)))
+        asyncio.run(recorded(tmp_path / "a.pulse", Faults(silent=frozenset({10}))))
     assert caught.value.reason == "silent"
-    with Recording.open(tmp_path / "a.plst") as recording:
+    with Recording.open(tmp_path / "a.pulse") as recording:
         assert len(list(recording.packets())) == 10
 
 
@@ -161,7 +165,7 @@ def test_a_slow_consumer_is_told_what_it_missed_and_the_recording_has_all(
     async def dawdle() -> list[Block | Gap]:
         items = []
         async with watch() as (radio, _):
-            with Recording.create(tmp_path / "a.plst") as recording:
+            with Recording.create(tmp_path / "a.pulse") as recording:
                 async with connect("Watch", adapter=radio.adapter) as device:
                     async for item in device.stream(record=recording):
                         items.append(item)
@@ -173,7 +177,7 @@ def test_a_slow_consumer_is_told_what_it_missed_and_the_recording_has_all(
     for name in ("acc", "ppg"):
         own = [item for item in items if item.signal.name == name]
         assert [item.first for item in own] == [0, *(item.end for item in own[:-1])]
-    with Recording.open(tmp_path / "a.plst") as recording:
+    with Recording.open(tmp_path / "a.pulse") as recording:
         assert [len(values) for _, values in recording.segments("acc")] == [626, 400]
 
 
@@ -182,11 +186,11 @@ def test_a_second_stream_on_one_connection_starts_from_its_beginning(tmp_path: P
         found = []
         async with watch() as (radio, _), connect("Watch", adapter=radio.adapter) as device:
             async for item in device.stream():
-                found.append((item.first, device.assembler.counts["acc"].repeated))
+                found.append((item.first, device.counts["acc"].repeated))
                 break
             async for _ in device.stream():  # the abandoned iterator is closed meanwhile, and must not end this one
                 pass
-            found.append((device.assembler.counts["acc"].received, device.assembler.counts["acc"].repeated))
+            found.append((device.counts["acc"].received, device.counts["acc"].repeated))
         return found
 
     assert asyncio.run(twice()) == [(0, 0), (626 + 400, 0)]
@@ -195,44 +199,44 @@ def test_a_second_stream_on_one_connection_starts_from_its_beginning(tmp_path: P
 def test_one_recording_holds_one_session(tmp_path: Path) -> None:
     async def again() -> None:
         async with watch() as (radio, _), connect("Watch", adapter=radio.adapter) as device:
-            with Recording.create(tmp_path / "a.plst") as recording:
+            with Recording.create(tmp_path / "a.pulse") as recording:
                 for _ in range(2):
                     async for _ in device.stream(record=recording):
                         break
 
-    with pytest.raises(RecordingError, match="holds a session already"):
+    with pytest.raises(RecordingError, match="holds acc, ppg already"):
         asyncio.run(again())
 
 
 def test_a_bad_packet_is_recorded_and_counted_and_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = VirtualWearable.packets
+    whole = Board.packets
 
-    def with_nonsense(self: VirtualWearable) -> Iterator[tuple[float, profile.Packet]]:
-        for i, (at_s, packet) in enumerate(whole(self)):
+    def with_nonsense(self: Board, payload_bytes: int = 244) -> Iterator[tuple[float, profile.Packet]]:
+        for i, (at_s, packet) in enumerate(whole(self, payload_bytes)):
             if i == 7:
                 yield at_s, profile.Packet(1, 99, 0, 0, b"nonsense")
             yield at_s, packet
 
-    monkeypatch.setattr(VirtualWearable, "packets", with_nonsense)
-    device, items = asyncio.run(recorded(tmp_path / "a.plst", Faults()))
+    monkeypatch.setattr(Board, "packets", with_nonsense)
+    device, items = asyncio.run(recorded(tmp_path / "a.pulse", Faults()))
     assert device.refused == 1
     assert not any(isinstance(item, Gap) and item.reason == "lost" for item in items)
-    with Recording.open(tmp_path / "a.plst") as recording:
-        assert [data[8:] for _, data in recording.packets()].count(b"nonsense") == 1
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        assert [data[8:] for _, _, data in recording.packets()].count(b"nonsense") == 1
 
 
 def test_a_device_that_talks_nonsense_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nonsense(self: VirtualWearable) -> Iterator[tuple[float, profile.Packet]]:
+    def nonsense(self: Board, payload_bytes: int = 244) -> Iterator[tuple[float, profile.Packet]]:
         for i in range(50):
             yield i / 10, profile.Packet(1, 99, 0, 0, b"nonsense")
 
-    monkeypatch.setattr(VirtualWearable, "packets", nonsense)
+    monkeypatch.setattr(Board, "packets", nonsense)
     with pytest.raises(PacketError, match="unknown kind of packet 99"):
-        asyncio.run(recorded(tmp_path / "a.plst", Faults()))
+        asyncio.run(recorded(tmp_path / "a.pulse", Faults()))
 
 
 def test_a_slow_stream_is_given_the_time_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "WATCHDOG_S", 0.3)
+    monkeypatch.setattr(watchdog, "LEAST_S", 0.3)
     hourly = StreamInfo(1, "temp", "°C", ("skin",), 2_000, 0.25)  # 2 Hz, and half a second to the first sample
 
     async def listen() -> int:
@@ -248,8 +252,8 @@ def test_a_slow_stream_is_given_the_time_it_takes(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_consumer_that_holds_up_the_loop_does_not_cost_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "WATCHDOG_S", 0.2)
-    monkeypatch.setattr(session, "WATCHDOG_INTERVALS", 0)
+    monkeypatch.setattr(watchdog, "LEAST_S", 0.2)
+    monkeypatch.setattr(watchdog, "INTERVALS", 0)
 
     async def hold_up() -> int:
         held = False
@@ -258,17 +262,17 @@ def test_a_consumer_that_holds_up_the_loop_does_not_cost_the_link(monkeypatch: p
                 if not held:
                     time.sleep(0.5)
                     held = True
-            return device.assembler.counts["acc"].received
+            return device.counts["acc"].received
 
     assert asyncio.run(hold_up()) == 626 + 400
 
 
 def test_a_long_rest_is_announced_while_it_lasts() -> None:
     wearable = VirtualWearable("Watch", STREAMS, SEGMENTS, pause_s=7.0)
-    times = sorted({at_s for at_s, packet in wearable.packets() if packet.kind == profile.PAUSE})
+    times = sorted({at_s for at_s, packet in wearable.board.packets() if packet.kind == profile.PAUSE})
     assert np.diff(times).max() <= 2.0
-    assembler = session.Assembler(wearable.description)
-    items = [item for _, packet in wearable.packets() for item in assembler.feed(bytes(packet), 0)]
+    assembler = Assembler(wearable.board.description)
+    items = [item for _, packet in wearable.board.packets() for item in assembler.feed(bytes(packet), 0)]
     assert {item.reason for item in items if isinstance(item, Gap)} == {"paused"}
     assert assembler.counts["acc"].paused == 350
 
@@ -285,7 +289,7 @@ def test_a_long_rest_is_announced_while_it_lasts() -> None:
     ],
 )
 def test_what_bleak_raises_becomes_a_reason(raised: Exception, reason: str) -> None:
-    with pytest.raises(DeviceError) as caught, session._own_errors("Watch"):
+    with pytest.raises(DeviceError) as caught, own_errors("Watch"):
         raise raised
     assert caught.value.reason == reason
 

@@ -88,7 +88,7 @@ def test_live_decisions_are_those_of_the_batch(
     recordings: list[WatchSeries], untrained: Classifier, tmp_path: Path
 ) -> None:
     one = recordings[126]
-    live = asyncio.run(demo.streamed([one], tmp_path / "r.plst", untrained, 400.0, Faults()))
+    live = asyncio.run(demo.streamed([one], tmp_path / "r.pulse", untrained, 400.0, Faults()))
     windows, starts = rehab.PIPELINE.batch({"acc": one.acceleration, "gyro": one.rotation})
     scores = rehab.tflm.invoke(untrained.model, untrained.quantise(windows))
     assert live == untrained.decide(starts, scores)
@@ -99,10 +99,10 @@ def test_one_packet_less_and_the_recording_is_not_the_source(
     recordings: list[WatchSeries], untrained: Classifier, tmp_path: Path
 ) -> None:
     some = recordings[:2]
-    with streamed(some, tmp_path / "whole.plst", untrained, Faults()) as whole:
+    with streamed(some, tmp_path / "whole.pulse", untrained, Faults()) as whole:
         demo.require_source(whole, some)
     wanted = pytest.raises(ParityError, match="the recording is not the source")
-    with streamed(some, tmp_path / "short.plst", untrained, Faults(drop=frozenset({7}))) as short, wanted:
+    with streamed(some, tmp_path / "short.pulse", untrained, Faults(drop=frozenset({7}))) as short, wanted:
         demo.require_source(short, some)
 
 
@@ -113,7 +113,7 @@ def test_one_sample_changed_by_one_step_and_the_recording_is_not_the_source(
     changed = one.rotation.copy()
     changed[100, 1] += np.float32(1 / 1024)
     wanted = pytest.raises(ParityError, match="the recording is not the source")
-    with streamed([one], tmp_path / "r.plst", untrained, Faults()) as recording, wanted:
+    with streamed([one], tmp_path / "r.pulse", untrained, Faults()) as recording, wanted:
         demo.require_source(recording, [replace(one, rotation=changed)])
 
 
@@ -126,8 +126,8 @@ def test_a_watch_that_drops_ends_the_demo_in_one_line_and_keeps_the_recording(
     assert status == 1
     (line,) = [line for line in err.splitlines() if line]
     assert line.startswith("pulselet: Watch disconnected")
-    assert line.endswith(f"kept in {tmp_path / 'demo' / 'recording.plst'}")
-    with Recording.open(tmp_path / "demo" / "recording.plst") as recording:
+    assert line.endswith(f"kept in {tmp_path / 'demo' / 'recording.pulse'}")
+    with Recording.open(tmp_path / "demo" / "recording.pulse") as recording:
         assert len(list(recording.packets())) == 40
 
 
@@ -176,7 +176,7 @@ def test_a_pipeline_that_does_not_fit_the_stream_is_told_apart(
         pipeline = replace(rehab.PIPELINE, branches=(branch,))
 
     with pytest.raises(PipelineError, match=complaint):
-        asyncio.run(demo.streamed(recordings[:1], tmp_path / "r.plst", Misfit(), 400.0, Faults()))  # type: ignore[arg-type]
+        asyncio.run(demo.streamed(recordings[:1], tmp_path / "r.pulse", Misfit(), 400.0, Faults()))  # type: ignore[arg-type]
 
 
 def test_demos_are_numbered_so_that_none_is_overwritten(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ def block(first: int, count: int, of: Signal = ACC) -> Block:
 
 def test_blocks_and_gaps_come_back_as_they_went_in(tmp_path: Path) -> None:
     given = [block(0, 5), Gap(ACC, 5, 3, "lost"), block(8, 2), block(10, 4)]
-    with Recording.create(tmp_path / "a.plst") as recording:
+    with Recording.create(tmp_path / "a.pulse") as recording:
         recording.add(given[:2], data=b"\1\2", arrival_ns=7)
         recording.add(given[2:])
-    with Recording.open(tmp_path / "a.plst") as recording:
+    with Recording.open(tmp_path / "a.pulse") as recording:
         found = list(recording.items())
         assert recording.signals == {"acc": ACC}
-        assert list(recording.packets()) == [(7, b"\1\2")]
+        assert list(recording.packets()) == [(7, "", b"\1\2")]
         runs = recording.segments("acc")
     for one, other in zip(found, given, strict=True):
         assert type(one) is type(other)
@@ -48,7 +48,7 @@ def test_blocks_and_gaps_come_back_as_they_went_in(tmp_path: Path) -> None:
 
 def test_labels_and_facts_come_back(tmp_path: Path) -> None:
     labels = [Interval("acc", 0, 5, "walk"), Interval("acc", 8, 14, "Gehen, schnell")]
-    with Recording.create(tmp_path / "a.plst", subject="7") as recording:
+    with Recording.create(tmp_path / "a.pulse", subject="7") as recording:
         recording.add([block(0, 5)])
         recording.annotate(labels)
         recording.note(ended="complete")
@@ -58,13 +58,13 @@ def test_labels_and_facts_come_back(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
-    Recording.create(tmp_path / "a.plst").close()
+    Recording.create(tmp_path / "a.pulse").close()
     with pytest.raises(RecordingError, match="never overwritten"):
-        Recording.create(tmp_path / "a.plst")
+        Recording.create(tmp_path / "a.pulse")
 
 
 def test_nothing_is_lost_to_kill_9(tmp_path: Path) -> None:
-    path = tmp_path / "killed.plst"
+    path = tmp_path / "killed.pulse"
     code = f"""
 import itertools
 import numpy as np
@@ -90,7 +90,7 @@ for i in itertools.count():
 
 
 def test_a_failed_call_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Recording.create(tmp_path / "a.plst") as recording:
+    with Recording.create(tmp_path / "a.pulse") as recording:
         recording.add([block(0, 5)])
         other = Signal("acc", "m/s2", 50.0, ("x", "y"))
         with pytest.raises(RecordingError, match="m/s2"):
@@ -104,22 +104,22 @@ def test_a_failed_call_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_gap_ends_a_run_even_if_it_is_empty_of_samples(tmp_path: Path) -> None:
-    with Recording.create(tmp_path / "a.plst") as recording:
+    with Recording.create(tmp_path / "a.pulse") as recording:
         recording.add([block(0, 5), Gap(ACC, 5, 0, "reconnected"), block(5, 5)])
         assert [(first, len(values)) for first, values in recording.segments("acc")] == [(0, 5), (5, 5)]
 
 
 def test_a_finished_recording_is_one_file_that_can_be_read_without_writing(tmp_path: Path) -> None:
-    with Recording.create(tmp_path / "a.plst") as recording:
+    with Recording.create(tmp_path / "a.pulse") as recording:
         recording.add([block(0, 5)])
-    assert [path.name for path in tmp_path.iterdir()] == ["a.plst"]
-    with Recording.open(tmp_path / "a.plst") as recording:
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pulse"]
+    with Recording.open(tmp_path / "a.pulse") as recording:
         assert len(list(recording.items())) == 1
-        assert [path.name for path in tmp_path.iterdir()] == ["a.plst"]
+        assert [path.name for path in tmp_path.iterdir()] == ["a.pulse"]
 
 
 def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path) -> None:
-    with Recording.create(tmp_path / "a.plst") as recording:
+    with Recording.create(tmp_path / "a.pulse") as recording:
         recording.add([block(0, 5)])
         recording._db.execute("PRAGMA max_page_count = 20")
         with pytest.raises(RecordingError, match="full"):
@@ -129,18 +129,18 @@ def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="is not there"):
-        Recording.open(tmp_path / "absent.plst")
-    (tmp_path / "text.plst").write_text("hello, this is a text and not a database at all, " * 10)
+        Recording.open(tmp_path / "absent.pulse")
+    (tmp_path / "text.pulse").write_text("hello, this is a text and not a database at all, " * 10)
     with pytest.raises(RecordingError, match="not a database"):
-        Recording.open(tmp_path / "text.plst")
-    with contextlib.closing(sqlite3.connect(tmp_path / "other.plst")) as database:
+        Recording.open(tmp_path / "text.pulse")
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.pulse")) as database:
         database.execute("CREATE TABLE a (b)")
-    with pytest.raises(RecordingError, match="no recording of format 1"):
-        Recording.open(tmp_path / "other.plst")
+    with pytest.raises(RecordingError, match="no recording of format 2"):
+        Recording.open(tmp_path / "other.pulse")
 
 
 def test_a_cut_file_gives_our_error(tmp_path: Path) -> None:
-    path = tmp_path / "a.plst"
+    path = tmp_path / "a.pulse"
     with Recording.create(path) as recording:
         recording.add([block(i * 100, 100) for i in range(100)])
     path.write_bytes(path.read_bytes()[:8192])

@@ -1,123 +1,132 @@
-"""Scan, connect, stream: every notification is stamped, recorded and accounted for."""
+"""Scan, connect, stream: every notification is stamped, recorded and accounted for, across reconnects."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 
-from bleak import BleakClient, BleakScanner
-from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakDeviceNotFoundError, BleakError
-
 from pulselet.device.adapter import Adapter
+from pulselet.device.information import Information
+from pulselet.device.link import Link, find
+from pulselet.device.reconnect import Backoff, Reconnect
+from pulselet.device.scan import Found, scan
+from pulselet.device.sources import source_types
+from pulselet.device.sources.source import Source
+from pulselet.device.watchdog import Watchdog
 from pulselet.errors import DeviceError, PacketError, RecordingError
-from pulselet.packets import profile
-from pulselet.packets.profile import Description
-from pulselet.stream.assemble import Assembler
 from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.count import Count
+from pulselet.stream.live import LiveQueue
 from pulselet.stream.recording import Recording
+from pulselet.stream.rows import Notification
 
-WATCHDOG_S = 3.0
-WATCHDOG_INTERVALS = 5
-SECOND_LOOK_S = 0.05
+__all__ = ["Device", "Found", "Reconnect", "State", "connect", "scan"]
+
 REFUSED = 10  # bad packets that are passed over in any case
-SERVICE_ABSENT = frozenset(
-    f"org.freedesktop.DBus.Error.{name}" for name in ("ServiceUnknown", "NameHasNoOwner", "NoServer", "UnknownObject")
-)
 LIVE_BLOCKS = 1024  # a consumer this far behind loses the oldest, and is told
+FINAL = frozenset({"pairing", "permission", "changed"})  # trying again does not help
 
 
-@dataclass(frozen=True)
-class Found:
-    """A device that was heard."""
+class State(str, enum.Enum):
+    """What a device is doing."""
 
-    name: str
-    address: str  # on macOS a UUID
-    rssi_dbm: int
-
-
-async def scan(seconds: float = 5.0, *, adapter: Adapter | None = None) -> list[Found]:
-    """Return the devices that offer the Pulselet Stream Profile, the nearest first.
-
-    Raises
-    ------
-    DeviceError
-        If this computer has no usable Bluetooth.
-    """
-    adapter = adapter or Adapter()
-    with _own_errors():
-        heard = await BleakScanner.discover(
-            seconds, return_adv=True, service_uuids=[profile.SERVICE], **adapter.scanning
-        )
-    found = [Found(adv.local_name or device.name or "", device.address, adv.rssi) for device, adv in heard.values()]
-    return sorted(found, key=lambda one: -one.rssi_dbm)
+    IDLE = "idle"
+    SCANNING = "scanning"
+    CONNECTING = "connecting"
+    CONFIGURING = "configuring"
+    STREAMING = "streaming"
+    WAITING = "waiting to reconnect"
+    CLOSED = "closed"
 
 
-def connect(device: str, *, adapter: Adapter | None = None, timeout_s: float = 10.0) -> Device:
+def connect(
+    device: str,
+    *,
+    adapter: Adapter | None = None,
+    timeout_s: float = 10.0,
+    reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - it is frozen
+    label: str = "",
+    sources: Sequence[Source] = (),
+    on_state: Callable[[State], None] | None = None,
+) -> Device:
     """Return the device with this name or address, to be used with `async with`.
 
     Parameters
     ----------
     timeout_s
-        How long to look for it.
+        How long to look for it, and to wait for its answer.
+    reconnect
+        What to do when the link is lost during a stream; None raises the error at once.
+    label
+        Put before the name of every signal, so that two devices can share a recording: "left" makes "left.acc".
+    sources
+        What it speaks, with settings of your own; found out by its services if not given.
+    on_state
+        Called whenever its state changes.
     """
-    return Device(device, adapter or Adapter(), timeout_s)
+    return Device(device, adapter or Adapter(), timeout_s, reconnect, label, sources, on_state)
 
 
 class Device:
-    """A connection; entering it connects, leaving it disconnects.
+    """A device; entering it connects, leaving it stops what streams and disconnects.
 
     Raises
     ------
     DeviceError
-        On entering: `reason` is "no-adapter", "not-found", "disconnected" or "refused".
+        On entering: `reason` is "no-adapter", "off", "permission", "not-found", "busy", "pairing", "disconnected",
+        "refused" or "no-streams".
     PacketError
-        On entering, if the device's description makes no sense.
+        On entering, if what the device says of itself makes no sense.
     """
 
-    def __init__(self, wanted: str, adapter: Adapter, timeout_s: float) -> None:
+    def __init__(
+        self,
+        wanted: str,
+        adapter: Adapter,
+        timeout_s: float,
+        reconnect: Reconnect | None,
+        label: str,
+        sources: Sequence[Source],
+        on_state: Callable[[State], None] | None,
+    ) -> None:
         self._wanted, self._adapter, self._timeout_s = wanted, adapter, timeout_s
-        self._lost = False
-        self._bell = asyncio.Event()  # something has arrived, or the link is lost
-        self._longest_s = 0.0  # the longest silence that ended well
+        self._reconnect, self._label = reconnect, label
+        self._given = list(sources)
+        self._on_state = on_state
         self._streaming: asyncio.Task[None] | None = None
+        self._state = State.IDLE
+        self._link: Link
         self.name = self.address = ""
-        self.description: Description
-        self.assembler: Assembler
+        self.sources: list[Source] = []
+        self.information = Information()
         self.refused = 0  # packets of the last stream that made no sense
+        self.reconnects = 0  # of the last stream
+        self.dropped = 0  # blocks of the last stream that its consumer was too slow for
 
     async def __aenter__(self) -> Device:
-        with _own_errors(self._wanted):
-            heard = await BleakScanner.find_device_by_filter(
-                lambda device, adv: self._wanted in (device.address, device.name, adv.local_name),
-                timeout=self._timeout_s,
-                **self._adapter.scanning,
-            )
-            if heard is None:
+        self._link = await self._open()
+        try:
+            self.name, self.address = self._link.name, self._link.address
+            self._enter(State.CONFIGURING)
+            self.sources = self._given or [kind() for kind in source_types() if kind.fits(self._link)]
+            if not self.sources:
                 raise DeviceError(
-                    f"no device {self._wanted!r} in range within {self._timeout_s:g} s: "
-                    "is it on, charged and not connected to something else?",
-                    "not-found",
+                    f"{self.name} offers none of the services that Pulselet knows; it has "
+                    f"{', '.join(sorted(self._link.services))}. A board of your own: give `sources=`",
+                    "no-streams",
                 )
-            self.name, self.address = heard.name or "", heard.address
-            self._client = BleakClient(
-                heard,
-                self._dropped,
-                timeout=self._timeout_s,
-                backend=self._adapter.client,
-                **self._adapter.options,
-            )
-            await self._client.connect()
-            try:
-                self.description = Description.from_bytes(bytes(await self._client.read_gatt_char(profile.DESCRIPTION)))
-            except BaseException:
-                await self._client.disconnect()
-                raise
-        self.assembler = Assembler(self.description)
+            await self.information.read(self._link)
+            for source in self.sources:
+                await source.prepare(self._link)
+        except BaseException:
+            await self._link.close()
+            raise
+        self._enter(State.IDLE)
         return self
 
     async def __aexit__(
@@ -126,51 +135,77 @@ class Device:
         try:
             await self._stop()
         finally:
-            with contextlib.suppress(BleakError):
-                await self._client.disconnect()
+            await self._link.close()
+            self._enter(State.CLOSED)
+
+    @property
+    def state(self) -> State:
+        """What the device is doing."""
+        return self._state
+
+    @property
+    def signals(self) -> dict[str, Signal]:
+        """What the device can stream, by name."""
+        return {self._named(signal).name: self._named(signal) for s in self.sources for signal in s.signals.values()}
+
+    @property
+    def counts(self) -> dict[str, Count]:
+        """Where the samples of each signal of the last stream went."""
+        prefix = self._prefix
+        return {prefix + name: count for source in self.sources for name, count in source.counts.items()}
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._label}." if self._label else ""
+
+    def _named(self, signal: Signal) -> Signal:
+        return replace(signal, name=self._prefix + signal.name) if self._label else signal
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        if self._on_state is not None:
+            self._on_state(state)
+
+    async def _open(self) -> Link:
+        self._enter(State.SCANNING)
+        heard = await find(self._wanted, self._adapter, self._timeout_s)
+        self._enter(State.CONNECTING)
+        return await Link.open(heard, self._adapter, self._timeout_s)
 
     async def _stop(self) -> None:
         """End a stream that its consumer has left, so that the device is told before the link goes."""
         if self._streaming is not None:
             await _ended(self._streaming)
 
-    def _dropped(self, client: BleakClient) -> None:
-        self._lost = True
-        self._bell.set()
-
-    @property
-    def signals(self) -> dict[str, Signal]:
-        """What the device streams, by name."""
-        return {signal.name: signal for signal in self.assembler.signals.values()}
-
-    async def stream(self, *, record: Recording | None = None) -> AsyncIterator[Block | Gap]:
+    async def stream(self, *names: str, record: Recording | None = None) -> AsyncIterator[Block | Gap]:
         """Yield blocks and gaps as they arrive, until the device says that all streams are over.
 
         Parameters
         ----------
+        names
+            Which signals; the usual ones of the device if none is named.
         record
-            A new recording. It gets every notification and all that comes of it, however slow the consumer of this
-            iterator is.
+            It gets every notification and all that comes of it, however slow the consumer of this iterator is.
 
         Raises
         ------
         DeviceError
-            If the device disconnects ("disconnected") or says nothing for too long ("silent"). What has arrived is
-            recorded and has been yielded before.
+            If the device disconnects ("disconnected") or says nothing for too long ("silent"), and it is not to be, or
+            can't be, reconnected. What has arrived is recorded and has been yielded before. "no-signal" if a name is
+            not the device's.
         PacketError
             If most of what arrives makes no sense. A few bad packets are recorded, counted in `refused` and
             passed over.
         RecordingError
-            If the recording holds a session already, or cannot be written to.
+            If the recording holds these signals already, or cannot be written to.
         """
         await self._stop()
-        self.assembler, self.refused = Assembler(self.description), 0
+        run = _Run(self, self._chosen(names), record, LiveQueue(LIVE_BLOCKS))
+        self.refused = self.reconnects = self.dropped = 0
         if record is not None:
-            if next(record.packets(), None) is not None:
-                raise RecordingError(f"{record.path} holds a session already: record each in a file of its own")
-            record.note(device=self.name, address=self.address, description=bytes(self.description).hex())
-        live = _Live(LIVE_BLOCKS)
-        self._streaming = pump = asyncio.create_task(self._pump(live, record))
+            run.begin(record)
+        live = run.live
+        self._streaming = pump = asyncio.create_task(run.go())
         pump.add_done_callback(lambda _: live.bell.set())
         try:
             while not pump.done() or live.waiting:
@@ -183,81 +218,161 @@ class Device:
                 yield gap
             await pump
         finally:
+            self.dropped = live.dropped
             await _ended(pump)  # its own: by the time an abandoned iterator is closed, another may be at work
 
-    async def _pump(self, live: _Live, record: Recording | None) -> None:
-        arrived: deque[tuple[int, bytes]] = deque()
+    def _chosen(self, names: Sequence[str]) -> dict[Source, list[str]]:
+        """Return which of the signals each source is to stream."""
+        prefix = self._prefix
+        known = self.signals
+        for name in names:
+            if name not in known:
+                raise DeviceError(f"{self.name} has no signal {name!r}; it has {sorted(known)}", "no-signal")
+        wanted = {
+            source: [own for own in (source.signals if names else source.default) if not names or prefix + own in names]
+            for source in self.sources
+        }
+        return {source: own for source, own in wanted.items() if own}
 
-        def stamp(_: object, data: bytearray) -> None:
-            arrived.append((time.monotonic_ns(), bytes(data)))
-            self._bell.set()
 
+class _Run:
+    """One stream, from its start to its end, over as many links as it takes."""
+
+    def __init__(
+        self, device: Device, chosen: dict[Source, list[str]], record: Recording | None, live: LiveQueue
+    ) -> None:
+        self.device, self.chosen, self.record, self.live = device, chosen, record, live
+        self.watchdog = Watchdog(chosen)
+        self.session = 0
+        self.owner = {uuid: source for source in chosen for uuid in source.characteristics}
+
+    def begin(self, record: Recording) -> None:
+        device = self.device
+        signals = [device._named(source.signals[name]) for source, names in self.chosen.items() for name in names]
+        facts = {"address": device.address, "label": device._label, **device.information.facts}
+        for source in self.chosen:
+            facts |= source.facts
+        self.session = record.begin(device.name, signals, **{key: value for key, value in facts.items() if value})
+
+    async def go(self) -> None:
+        """Pump until all is over; whatever happens, the device is told to stop and the recording is closed."""
         ended = "stopped"
         try:
-            with _own_errors(self.name):
-                await self._client.start_notify(profile.DATA, stamp)
-                await self._client.write_gatt_char(profile.CONTROL, profile.START, response=True)
-                while not self.assembler.complete:
-                    await self._wait(arrived)
-                    while arrived:
-                        live.put(self._take(*arrived.popleft(), record))
-            ended = "complete"
+            await self._start()
+            backoff = Backoff(self.device._reconnect or Reconnect())
+            while True:
+                try:
+                    await self._flow()
+                    ended = "complete"
+                    return
+                except DeviceError as error:
+                    if self.device._reconnect is None or error.reason in FINAL:
+                        raise
+                    await self._recover(error, backoff)
         except DeviceError as error:
             ended = error.reason
             raise
         finally:
-            with contextlib.suppress(BleakError):
-                if self._client.is_connected:  # a strap with a stream left on stays awake until its battery is empty
-                    await self._client.write_gatt_char(profile.CONTROL, profile.STOP, response=True)
-                    await self._client.stop_notify(profile.DATA)
-            with contextlib.suppress(RecordingError, PacketError):  # the first error is the one to hear of
-                while arrived:
-                    self._take(*arrived.popleft(), record)
-                if record is not None:
-                    record.note(ended=ended)
+            await self._finish(ended)
 
-    def _take(self, arrival_ns: int, data: bytes, record: Recording | None) -> list[Block | Gap]:
+    async def _start(self) -> None:
+        self.device._enter(State.CONFIGURING)
+        for source, names in self.chosen.items():
+            await source.start(self.device._link, names)
+        self._event("started", ", ".join(name for names in self.chosen.values() for name in names))
+        self.device._enter(State.STREAMING)
+
+    async def _flow(self) -> None:
+        """Take what arrives until the device says that all is over; DeviceError if the link is lost or silent."""
+        link = self.device._link
+        self.watchdog.begin()
+        while not all(source.complete for source in self.chosen):
+            while not link.arrived:
+                await self.watchdog.wait(link)
+            self._drain(link)
+
+    def _drain(self, link: Link) -> None:
+        """Take all that has arrived, in one transaction."""
+        found: list[Block | Gap] = []
+        with self.record.together() if self.record is not None else contextlib.nullcontext():
+            while link.arrived:
+                found += self._take(link.arrived.popleft())
+        self.live.put(found)  # after it has been recorded
+
+    def _take(self, packet: Notification) -> list[Block | Gap]:
         """Return what a notification adds, recorded with its raw bytes."""
+        source = self.owner.get(packet.source)
+        items: list[Block | Gap] = []
         try:
-            items = self.assembler.feed(data, arrival_ns)
-        except PacketError:
-            if record is not None:
-                record.add([], data=data, arrival_ns=arrival_ns)
-            self.refused += 1
-            received = sum(count.received for count in self.assembler.counts.values())
-            if self.refused > REFUSED and self.refused > received:
-                raise
-            return []
-        if record is not None:
-            record.add(items, data=data, arrival_ns=arrival_ns)
+            if source is not None:
+                items = source.feed(packet.source, packet.data, packet.arrival_ns)
+                self.watchdog.heard(source)
+        except PacketError as error:
+            self._refuse(error)
+        if self.device._label:
+            items = [replace(item, signal=self.device._named(item.signal)) for item in items]
+        if self.record is not None:
+            self.record.add(
+                items, data=packet.data, arrival_ns=packet.arrival_ns, source=f"{self.device.name}/{packet.source}"
+            )
         return items
 
-    async def _wait(self, arrived: deque[tuple[int, bytes]]) -> None:
-        """Return when something has arrived; a link that is silent for too long is not waited for."""
-        waited_from = time.monotonic()
-        while not arrived:
-            self._bell.clear()
-            if self._lost:
-                counts = ", ".join(f"{name} {count.received}" for name, count in self.assembler.counts.items())
-                raise DeviceError(f"{self.name or self._wanted} disconnected; samples so far: {counts}", "disconnected")
-            left = self._patience_s() - (time.monotonic() - waited_from)
-            if left > 0:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), left)
-                continue
-            await asyncio.sleep(SECOND_LOOK_S)  # a consumer that held up the event loop has held up arrivals too
-            if not arrived:
-                with contextlib.suppress(BleakError):
-                    await self._client.disconnect()
-                raise DeviceError(
-                    f"{self.name or self._wanted} has said nothing for {self._patience_s():.1f} s", "silent"
-                )
-        self._longest_s = max(self._longest_s, time.monotonic() - waited_from)
+    def _refuse(self, error: PacketError) -> None:
+        device = self.device
+        device.refused += 1
+        self._event("refused", str(error))
+        if device.refused > REFUSED and device.refused > sum(count.received for count in device.counts.values()):
+            raise error
 
-    def _patience_s(self) -> float:
-        """Return how long a silence may be: from the slowest stream, and from the longest wait that ended well."""
-        slowest_s = max(1000 / info.rate_mhz for info in self.description.streams)
-        return max(WATCHDOG_S, WATCHDOG_INTERVALS * max(slowest_s, self._longest_s))
+    async def _recover(self, lost: DeviceError, backoff: Backoff) -> None:
+        """Reconnect and resume; raise the error that began it once it has taken too long."""
+        device = self.device
+        backoff.down()
+        began = time.monotonic()
+        why = lost
+        while True:
+            self._event(why.reason, str(why))
+            wait_s = backoff.next_s()
+            if time.monotonic() + wait_s - began > backoff.policy.give_up_s:
+                raise DeviceError(f"{lost}; gave up after {backoff.policy.give_up_s:g} s: {why}", lost.reason)
+            device._enter(State.WAITING)
+            await device._link.close()
+            await asyncio.sleep(wait_s)
+            try:
+                await self._again()
+                backoff.up()
+                return
+            except DeviceError as error:
+                if error.reason in FINAL:
+                    raise
+                why = error
+
+    async def _again(self) -> None:
+        """Make a new link and go on over it."""
+        device = self.device
+        device._link = await device._open()
+        device._enter(State.CONFIGURING)
+        for source in self.chosen:
+            await source.resume(device._link)
+        device.reconnects += 1
+        self._event("reconnected")
+        device._enter(State.STREAMING)
+
+    def _event(self, kind: str, text: str = "") -> None:
+        if self.record is not None:
+            self.record.event(kind, text or self.device.name)
+
+    async def _finish(self, ended: str) -> None:
+        link = self.device._link
+        for source in self.chosen:
+            if not link.lost:  # a strap with a stream left on stays awake until its battery is empty
+                with contextlib.suppress(DeviceError):
+                    await source.stop(link)
+        with contextlib.suppress(RecordingError, PacketError):  # the first error is the one to hear of
+            self._drain(link)
+            if self.record is not None:
+                self.record.end(self.session, ended)
+        self.device._enter(State.IDLE)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -266,67 +381,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.exception()
-
-
-class _Live:
-    """Blocks on their way to a consumer; when it is too slow the oldest go, and a gap says so."""
-
-    def __init__(self, limit: int) -> None:
-        self.bell = asyncio.Event()
-        self._items: deque[Block | Gap] = deque()
-        self._limit = limit
-        self._shed: dict[str, Gap] = {}
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._items)
-
-    def put(self, items: list[Block | Gap]) -> None:
-        """Add items, shedding the oldest beyond the limit."""
-        self._items.extend(items)
-        while len(self._items) > self._limit:
-            old = self._items.popleft()
-            before = self._shed.get(old.signal.name)
-            first = before.first if before else old.first
-            self._shed[old.signal.name] = Gap(old.signal, first, old.end - first, "consumer too slow")
-        self.bell.set()
-
-    def take(self) -> Iterator[Block | Gap]:
-        """Yield what is there, each gap of shed blocks before what follows it."""
-        while self._items:
-            item = self._items.popleft()
-            shed = self._shed.pop(item.signal.name, None)
-            if shed is not None:
-                yield shed
-            yield item
-
-    def missed(self) -> Iterator[Gap]:
-        """Yield the gaps of shed blocks that nothing follows."""
-        yield from self._shed.values()
-
-
-@contextlib.contextmanager
-def _own_errors(device: str = "Bluetooth") -> Iterator[None]:
-    try:
-        yield
-    except (BleakDeviceNotFoundError, asyncio.TimeoutError) as error:
-        raise DeviceError(
-            f"{device} was heard but does not answer ({error or 'timed out'}): come nearer", "not-found"
-        ) from error
-    except BleakBluetoothNotAvailableError as error:
-        raise DeviceError(
-            f"this computer has no usable Bluetooth ({error}): switch it on, or plug one in", "no-adapter"
-        ) from error
-    except OSError as error:
-        raise _no_service(error) from error
-    except BleakDBusError as error:
-        if error.dbus_error in SERVICE_ABSENT:
-            raise _no_service(error) from error
-        raise DeviceError(f"{device} refuses: {error}", "refused") from error
-    except BleakError as error:
-        raise DeviceError(f"{device}: {error}", "refused") from error
-
-
-def _no_service(error: Exception) -> DeviceError:
-    return DeviceError(f"this computer's Bluetooth service does not answer ({error}): is it running?", "no-adapter")

@@ -1,193 +1,242 @@
-"""A wearable without hardware: replays samples over the Pulselet Stream Profile, with faults if asked for."""
+"""A device without hardware: it plays its roles over a virtual radio, with faults if asked for."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pulselet._extras import require
-from pulselet.device.virtual_radio import VirtualRadio
+from pulselet.device.faults import REMOTE_USER, Faults
+from pulselet.device.virtual_radio import ATT_OVERHEAD, VirtualRadio
+from pulselet.device.virtual_roles.board import Board, Segment
+from pulselet.device.virtual_roles.role import Role, Timed
 from pulselet.errors import DeviceError
-from pulselet.packets import profile
-from pulselet.packets.profile import Description, Packet, StreamInfo
+from pulselet.packets.profile import StreamInfo
 
-CLOCK_HZ = 32768
-PACKET_S = 0.5
-KEEP_ALIVE_S = 2.0
-ADVERTISING_MS = 100
-NAME_BYTES = 8  # what an advertisement of 31 bytes holds beside a 128-bit UUID
-Segment = Mapping[str, NDArray[np.int16]]
-"""By name of the stream: samples `(n, channels)` that belong together."""
+__all__ = ["Faults", "Segment", "VirtualDevice", "VirtualWearable"]
+
+ADVERTISING_MS = 20
+ADVERTISEMENT_BYTES = 31
+ATT_MTU = 247
 
 
-@dataclass(frozen=True)
-class Faults:
-    """What goes wrong; packets are counted from 0 over all streams."""
+class VirtualDevice:
+    """A peripheral that plays `roles`.
 
-    drop: frozenset[int] = frozenset()
-    repeat: frozenset[int] = frozenset()
-    disconnect_at: int | None = None
-    silent_at: int | None = None
-
-
-@dataclass
-class VirtualWearable:
-    """A peripheral that replays `segments`, one after the other, with a rest between them.
-
-    Attributes
+    Parameters
     ----------
     speed
         Device seconds per second of ours; 1 is real time.
-    pause_s
-        Length of the rest; the sample counter goes on meanwhile.
+    mtu
+        The largest ATT MTU that it agrees to, from 23 to 517.
+
+    Attributes
+    ----------
+    due, sent
+        Notifications that were due, and that were handed to the radio.
     """
 
-    name: str
-    streams: Sequence[StreamInfo]
-    segments: Sequence[Segment]
-    speed: float = 1.0
-    pause_s: float = 2.0
-    faults: Faults = field(default_factory=Faults)
-    address: str = "F0:00:00:00:00:10"
-
-    def __post_init__(self) -> None:
-        if not self.speed > 0:
-            raise DeviceError(f"a virtual wearable wants a speed above 0, got {self.speed}", "bad-speed")
-        if not 0 < len(self.name.encode()) <= NAME_BYTES:
-            raise DeviceError(f"a device's name has 1 to {NAME_BYTES} bytes, got {self.name!r}", "bad-name")
-        for i, segment in enumerate(self.segments):
-            for info in self.streams:
-                values = segment.get(info.name)
-                if values is None or values.dtype != np.int16 or values.shape[1:] != (len(info.channels),):
-                    got = "nothing" if values is None else f"{values.dtype} {values.shape}"
-                    wanted = f"int16 (n, {len(info.channels)})"
-                    raise DeviceError(f"segment {i}: stream {info.name!r} wants {wanted}, got {got}", "bad-segment")
-        self.sent = 0
-        self._session = 0
-        self._task: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        name: str,
+        roles: Sequence[Role],
+        *,
+        speed: float = 1.0,
+        faults: Faults | None = None,
+        address: str = "F0:00:00:00:00:10",
+        mtu: int = ATT_MTU,
+    ) -> None:
+        if not speed > 0:
+            raise DeviceError(f"a virtual device wants a speed above 0, got {speed}", "bad-speed")
+        if not 23 <= mtu <= 517:
+            raise DeviceError(f"an ATT MTU is from 23 to 517, got {mtu}", "bad-mtu")
+        self.name, self.roles, self.speed, self.address, self.mtu = name, roles, speed, address, mtu
+        self.faults = faults or Faults()
+        room = _room_for_name(roles)
+        if not 0 < len(name.encode()) <= room:
+            raise DeviceError(f"this device's name has 1 to {room} bytes, got {name!r}", "bad-name")
+        self.due = self.sent = 0
+        self._silent = False
+        self._connection: Any = None
+        self._characteristics: dict[str, tuple[Role, Any]] = {}
+        self._playing: dict[str, asyncio.Task[None]] = {}
+        self._asides: set[asyncio.Task[None]] = set()  # indications and late notifications under way
 
     async def start(self, radio: VirtualRadio) -> None:
         """Power on and advertise on `radio`."""
-        gatt = require("bumble.gatt", "virtual")
-        traits = gatt.Characteristic
         self._device: Any = await radio.device(self.name, self.address)
-        self._data = traits(profile.DATA, traits.Properties.NOTIFY, traits.READABLE)
-        control = traits(
-            profile.CONTROL,
-            traits.Properties.WRITE,
-            traits.WRITEABLE,
-            gatt.CharacteristicValue(write=self._controlled),
-        )
-        description = traits(
-            profile.DESCRIPTION,
-            traits.Properties.READ,
-            traits.READABLE,
-            gatt.CharacteristicValue(read=lambda connection: bytes(self.description)),
-        )
-        self._device.add_service(gatt.Service(profile.SERVICE, [self._data, control, description]))
+        self._device.gatt_server.max_mtu = self.mtu
+        for role in self.roles:
+            self._serve(role)
         self._device.on("connection", self._connected)
-        core = require("bumble.core", "virtual")
-        kinds, uuid = core.AdvertisingData, core.UUID(profile.SERVICE)
-        services = (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, bytes(uuid))
-        name = (kinds.COMPLETE_LOCAL_NAME, self.name.encode())
+        self._epoch = asyncio.get_running_loop().time()
         await self._device.start_advertising(
             auto_restart=True,
-            advertising_data=bytes(kinds([(kinds.FLAGS, bytes([0x06])), services, name])),
+            advertising_data=_advertisement(self.name, self.roles),
             advertising_interval_min=ADVERTISING_MS,
             advertising_interval_max=ADVERTISING_MS,
         )
 
+    def _serve(self, role: Role) -> None:
+        gatt = require("bumble.gatt", "virtual")
+        traits = gatt.Characteristic
+        for service, characteristics in role.services.items():
+            made = []
+            for uuid, properties in characteristics.items():
+                flags = traits.Properties(0)
+                for one in properties:
+                    flags |= traits.Properties[one.upper()]
+                readable, writeable = properties != ("write",), "write" in properties
+                permissions = traits.READABLE * readable | traits.WRITEABLE * writeable
+                reader = self._reader(role, uuid) if readable else None
+                value = gatt.CharacteristicValue(read=reader, write=self._writer(role, uuid))
+                characteristic = traits(uuid, flags, permissions, value)
+                characteristic.on(characteristic.EVENT_SUBSCRIPTION, self._subscriber(role, uuid))
+                self._characteristics[uuid] = role, characteristic
+                made.append(characteristic)
+            self._device.add_service(gatt.Service(service, made))
+
+    def _reader(self, role: Role, uuid: str) -> Any:
+        return lambda connection: role.read(uuid)
+
+    def _writer(self, role: Role, uuid: str) -> Any:
+        return lambda connection, value: role.write(self, uuid, bytes(value))
+
+    def _subscriber(self, role: Role, uuid: str) -> Any:
+        return lambda connection, notify, indicate: role.subscribed(self, uuid, bool(notify or indicate))
+
     async def stop(self) -> None:
         """Power off."""
-        await self._rest()
+        for task in [*self._playing.values(), *self._asides]:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self._device.power_off()
 
-    async def drop(self) -> None:
-        """Cut the connection, as a watch does that goes out of range."""
-        await self._connection.disconnect()
+    async def drop(self, reason: int = REMOTE_USER) -> None:
+        """Cut the connection with an HCI reason, as a watch does that goes out of range."""
+        if self._connection is not None:
+            await self._connection.disconnect(reason)
 
-    @property
-    def description(self) -> Description:
-        """What the device says of itself in this session."""
-        return Description(self._session, CLOCK_HZ, tuple(self.streams))
+    async def power_cycle(self) -> None:
+        """Lose everything, as when the battery has been out: the link, what was playing, and the count of samples."""
+        for what in list(self._playing):
+            self.rest(what)
+        for role in self.roles:
+            role.power_cycled()
+        await self.drop(0x08)
 
     def _connected(self, connection: Any) -> None:
-        self._session += 1
         self._connection = connection
-        connection.on("disconnection", lambda reason: self._cancel())
+        connection.on("disconnection", self._disconnected)
 
-    async def _controlled(self, connection: Any, value: bytes) -> None:
-        await self._rest()
-        if value == profile.START:
-            self._task = asyncio.create_task(self._replay())
+    def _disconnected(self, reason: int) -> None:
+        self._connection, self._silent = None, False
+        for role in self.roles:
+            role.disconnected(self)
 
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+    # What a role asks for
 
-    async def _rest(self) -> None:
-        self._cancel()
-        if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        self._task = None
+    @property
+    def now_s(self) -> float:
+        """Device time, in s since power on."""
+        return (asyncio.get_running_loop().time() - self._epoch) * self.speed
 
-    async def _replay(self) -> None:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        self.sent = 0
-        for number, (at_s, packet) in enumerate(self.packets()):
-            wait = begun + at_s / self.speed - loop.time()
-            await asyncio.sleep(max(0.0, wait))
-            if number == self.faults.disconnect_at:
-                await self.drop()
-                return
-            if self.faults.silent_at is not None and number >= self.faults.silent_at:
-                return
-            for _ in range((number not in self.faults.drop) + (number in self.faults.repeat)):
-                await self._device.notify_subscriber(self._connection, self._data, bytes(packet))
-                self.sent += 1
+    @property
+    def payload_bytes(self) -> int:
+        """What one notification can hold."""
+        return (self._connection.att_mtu if self._connection is not None else self.mtu) - ATT_OVERHEAD
 
-    def packets(self) -> Iterator[tuple[float, Packet]]:
-        """Yield every packet with the device time, in seconds, at which it is sent: when its last sample is taken."""
-        first_s = 0.0
-        for i, segment in enumerate(self.segments):
-            if i:
-                yield from self._rest_packets(first_s - self.pause_s, first_s)
-            yield from sorted(self._of_segment(segment, first_s), key=lambda timed: timed[0])
-            length_s = max(len(segment[info.name]) * 1000 / info.rate_mhz for info in self.streams)
-            first_s += length_s + (self.pause_s if i + 1 < len(self.segments) else 0.0)
-        for info in self.streams:
-            index = round(first_s * info.rate_mhz / 1000)
-            yield first_s, Packet(info.id, profile.END, index % 2**16, self._ticks(info, index))
+    def play(self, what: str, schedule: Iterator[Timed]) -> None:
+        """Send what is scheduled, each at its time; what was played under this name ends."""
+        self.rest(what)
+        self._playing[what] = asyncio.create_task(self._play(schedule))
 
-    def _rest_packets(self, from_s: float, until_s: float) -> Iterator[tuple[float, Packet]]:
-        """Yield a sign of life every so often, and one at the end."""
-        marks = [*np.arange(from_s, until_s, KEEP_ALIVE_S), until_s]
-        for before_s, at_s in pairwise(marks):
-            for info in self.streams:
-                since, index = (round(s * info.rate_mhz / 1000) for s in (before_s, at_s))
-                yield at_s, Packet.pause(info.id, index, self._ticks(info, index), since)
+    def rest(self, what: str) -> None:
+        """Play this no more."""
+        task = self._playing.pop(what, None)
+        if task is not None:
+            task.cancel()
 
-    def _of_segment(self, segment: Segment, first_s: float) -> Iterator[tuple[float, Packet]]:
-        for info in self.streams:
-            values, rate_hz = segment[info.name], info.rate_mhz / 1000
-            first = round(first_s * rate_hz)
-            per_packet = max(1, round(PACKET_S * rate_hz))
-            for at in range(0, len(values), per_packet):
-                part = values[at : at + per_packet]
-                index, ticks = first + at, self._ticks(info, first + at)
-                payload = np.ascontiguousarray(part, "<i2").tobytes()
-                packet = Packet(info.id, profile.INT16, index % 2**16, ticks, payload)
-                yield (index + len(part)) / rate_hz, packet
+    def indicate(self, uuid: str, data: bytes) -> None:
+        """Send an indication."""
+        self._aside(self._device.indicate_subscriber(self._connection, self._characteristics[uuid][1], data))
 
-    @staticmethod
-    def _ticks(info: StreamInfo, index: int) -> int:
-        return round(index * CLOCK_HZ * 1000 / info.rate_mhz) % 2**32
+    def _aside(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    async def _play(self, schedule: Iterator[Timed]) -> None:
+        for at_s, uuid, data in schedule:
+            await asyncio.sleep(max(0.0, (at_s - self.now_s) / self.speed))
+            await self._deliver(uuid, data)
+
+    async def _deliver(self, uuid: str, data: bytes) -> None:
+        """Send one notification, or what the faults make of it."""
+        number, faults = self.due, self.faults
+        self.due += 1
+        if number in faults.disconnect:
+            await self.drop(faults.disconnect[number])
+        self._silent |= number in faults.silent
+        if number in faults.drop:
+            return
+        if number in faults.clock_back:
+            data = self._characteristics[uuid][0].set_back(data, faults.clock_back[number])
+        data = data[: faults.truncate.get(number, len(data))]
+        if number in faults.delay:
+            self._aside(self._later(faults.delay[number], uuid, data))
+            return
+        for _ in range(1 + (number in faults.repeat)):
+            await self._send(uuid, data)
+
+    async def _later(self, seconds: float, uuid: str, data: bytes) -> None:
+        await asyncio.sleep(seconds / self.speed)
+        await self._send(uuid, data)
+
+    async def _send(self, uuid: str, data: bytes) -> None:
+        if self._connection is None or self._silent:
+            return
+        await self._device.notify_subscriber(self._connection, self._characteristics[uuid][1], data)
+        self.sent += 1
+
+
+class VirtualWearable(VirtualDevice):
+    """A board of the Pulselet profile that replays `segments`, with a rest of `pause_s` between them."""
+
+    def __init__(
+        self,
+        name: str,
+        streams: Sequence[StreamInfo],
+        segments: Sequence[Segment],
+        *,
+        speed: float = 1.0,
+        pause_s: float = 2.0,
+        faults: Faults | None = None,
+        address: str = "F0:00:00:00:00:10",
+        mtu: int = ATT_MTU,
+    ) -> None:
+        self.board = Board(streams, segments, pause_s=pause_s)
+        super().__init__(name, [self.board], speed=speed, faults=faults, address=address, mtu=mtu)
+
+
+def _room_for_name(roles: Sequence[Role]) -> int:
+    return ADVERTISEMENT_BYTES - len(_advertisement("", roles))
+
+
+def _advertisement(name: str, roles: Sequence[Role]) -> bytes:
+    """Return flags, services and name; a service of the Bluetooth SIG takes 2 bytes, another one 16."""
+    core = require("bumble.core", "virtual")
+    kinds = core.AdvertisingData
+    uuids = [bytes(core.UUID(uuid)) for role in roles for uuid in role.advertised]
+    data = [(kinds.FLAGS, bytes([0x06]))]
+    for size, kind in (
+        (2, kinds.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS),
+        (16, kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS),
+    ):
+        listed = b"".join(uuid for uuid in uuids if len(uuid) == size)
+        if listed:
+            data.append((kind, listed))
+    return bytes(kinds([*data, (kinds.COMPLETE_LOCAL_NAME, name.encode())]))

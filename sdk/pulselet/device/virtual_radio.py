@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -18,14 +19,16 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakDeviceNotFoundError, BleakError
+from bleak.uuids import normalize_uuid_str
 
 from pulselet._extras import require
 from pulselet.device.adapter import Adapter
+from pulselet.errors import DeviceError
 
 T = TypeVar("T")
 
 LL_PAYLOAD = 251  # bytes in one link-layer packet with the data length extension
-MTU = LL_PAYLOAD - 4
+MTU = 517  # what the central asks for; the peripheral may agree to less
 ATT_OVERHEAD = 3
 CENTRAL = "F0:00:00:00:00:01"
 
@@ -33,14 +36,21 @@ CENTRAL = "F0:00:00:00:00:01"
 class VirtualRadio:
     """A room in which virtual devices hear each other.
 
+    Parameters
+    ----------
+    hci
+        "host:port" at which another process serves a controller of its own radio with `serve`: then this one's
+        central scans and connects there, and HCI goes through a socket.
+
     Raises
     ------
     MissingExtraError
         If bumble is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hci: str | None = None) -> None:
         self._link: Any = require("bumble.link", "virtual").LocalLink()
+        self._hci = hci
         self._central: Any = None
 
     @property
@@ -50,19 +60,51 @@ class VirtualRadio:
 
     async def device(self, name: str, address: str) -> Any:
         """Return a powered bumble device with a controller on this link."""
-        bumble = require("bumble.device", "virtual")
-        controller = require("bumble.controller", "virtual").Controller(name, link=self._link)
-        controller.le_acl_data_packet_length = LL_PAYLOAD
-        host = require("bumble.host", "virtual").Host(controller, controller)
-        device = bumble.Device(name=name, address=require("bumble.hci", "virtual").Address(address), host=host)
-        await device.power_on()
-        return device
+        controller = self._controller(name)
+        return await _powered(name, address, controller, controller)
 
     async def central(self) -> Any:
         """Return the device that scans and connects."""
         if self._central is None:
-            self._central = await self.device("central", CENTRAL)
+            if self._hci is None:
+                self._central = await self.device("central", CENTRAL)
+            else:
+                transport = await self._transport(self._hci)
+                self._central = await _powered("central", CENTRAL, transport.source, transport.sink)
         return self._central
+
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Serve a controller on this link to a host in another process, one at a time; return the port."""
+        listening = socket.create_server((host, port))
+        server = require("bumble.transport.tcp_server", "virtual")
+        transport = await server.open_tcp_server_transport_with_socket(listening)
+        self._served = self._controller("served", transport)
+        return int(listening.getsockname()[1])
+
+    def _controller(self, name: str, transport: Any = None) -> Any:
+        ends = {} if transport is None else {"host_source": transport.source, "host_sink": transport.sink}
+        controller = require("bumble.controller", "virtual").Controller(name, link=self._link, **ends)
+        controller.le_acl_data_packet_length = LL_PAYLOAD
+        return controller
+
+    @staticmethod
+    async def _transport(hci: str) -> Any:
+        client = require("bumble.transport.tcp_client", "virtual")
+        try:
+            return await client.open_tcp_client_transport(hci)
+        except (OSError, ValueError) as error:
+            raise DeviceError(
+                f"no virtual radio at {hci!r} ({error}): start `pulselet virtual --listen HOST:PORT` there",
+                "no-adapter",
+            ) from error
+
+
+async def _powered(name: str, address: str, source: Any, sink: Any) -> Any:
+    host = require("bumble.host", "virtual").Host(source, sink)
+    at = require("bumble.hci", "virtual").Address(address)
+    device = require("bumble.device", "virtual").Device(name=name, address=at, host=host)
+    await device.power_on()
+    return device
 
 
 class VirtualScanner(BaseBleakScanner):
@@ -87,8 +129,14 @@ class VirtualScanner(BaseBleakScanner):
     def _heard(self, advertisement: Any) -> None:
         kinds = require("bumble.core", "virtual").AdvertisingData
         data = advertisement.data
-        services = data.get(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS) or []
-        uuids = [uuid.to_hex_str("-").lower() for uuid in services]
+        uuids = [
+            _uuid(uuid)
+            for kind in (
+                kinds.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
+                kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
+            )
+            for uuid in data.get(kind) or []
+        ]
         name = data.get(kinds.COMPLETE_LOCAL_NAME)
         if not self.is_allowed_uuid(uuids):
             return
@@ -131,8 +179,8 @@ class VirtualClient(BaseBleakClient):
             raise BleakDeviceNotFoundError(self.address, f"{self.address} does not answer: {error}") from error
         self._connection.on("disconnection", self._lost)
         self._peer = require("bumble.device", "virtual").Peer(self._connection)
-        await self._do(self._peer.request_mtu(MTU))
-        await self._do(self._peer.discover_all())
+        await self._do(self._peer.request_mtu, MTU)
+        await self._do(self._peer.discover_all)
         self.services = self._collect()
 
     def _lost(self, reason: int) -> None:
@@ -166,12 +214,12 @@ class VirtualClient(BaseBleakClient):
                     found.add_descriptor(BleakGATTDescriptor(each, each.handle, _uuid(each.type), characteristic))
         return found
 
-    async def _do(self, awaitable: Awaitable[T]) -> T:
+    async def _do(self, request: Callable[..., Awaitable[T]], *args: Any, **options: Any) -> T:
         """Return what a request gives; a link that drops meanwhile is bleak's error, not a cancellation."""
         if self._connection is None:
             raise BleakError(f"{self.address} is not connected")
         try:
-            return await awaitable
+            return await request(*args, **options)
         except asyncio.CancelledError:
             if self._connection is None:
                 raise BleakError(f"{self.address} disconnected during a request") from None
@@ -182,28 +230,28 @@ class VirtualClient(BaseBleakClient):
     async def read_gatt_char(
         self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **kwargs: Any
     ) -> bytearray:
-        return bytearray(await self._do(self._peer.read_value(characteristic.obj)))
+        return bytearray(await self._do(self._peer.read_value, characteristic.obj))
 
     async def read_gatt_descriptor(
         self, descriptor: BleakGATTDescriptor, *, use_cached: bool = False, **kwargs: Any
     ) -> bytearray:
-        return bytearray(await self._do(self._peer.read_value(descriptor.obj)))
+        return bytearray(await self._do(self._peer.read_value, descriptor.obj))
 
     async def write_gatt_char(self, characteristic: BleakGATTCharacteristic, data: SizedBuffer, response: bool) -> None:
-        await self._do(self._peer.write_value(characteristic.obj, bytes(data), with_response=response))
+        await self._do(self._peer.write_value, characteristic.obj, bytes(data), with_response=response)
 
     async def write_gatt_descriptor(self, descriptor: BleakGATTDescriptor, data: SizedBuffer) -> None:
-        await self._do(self._peer.write_value(descriptor.obj, bytes(data), with_response=True))
+        await self._do(self._peer.write_value, descriptor.obj, bytes(data), with_response=True)
 
     async def start_notify(self, characteristic: BleakGATTCharacteristic, callback: NotifyCallback, **kw: Any) -> None:
         def received(value: bytes) -> None:
             callback(bytearray(value))
 
         self._subscribers[characteristic.handle] = received
-        await self._do(characteristic.obj.subscribe(received))
+        await self._do(characteristic.obj.subscribe, received)
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
-        await self._do(characteristic.obj.unsubscribe(self._subscribers.pop(characteristic.handle, None)))
+        await self._do(characteristic.obj.unsubscribe, self._subscribers.pop(characteristic.handle, None))
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
         raise BleakError("the virtual radio does not pair")
@@ -214,6 +262,4 @@ class VirtualClient(BaseBleakClient):
 
 def _uuid(uuid: Any) -> str:
     """Return a bumble UUID in bleak's 128-bit form."""
-    from bleak.uuids import normalize_uuid_str
-
     return normalize_uuid_str(uuid.to_hex_str("-").lower())

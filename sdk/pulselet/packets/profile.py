@@ -13,16 +13,21 @@ from numpy.typing import NDArray
 
 from pulselet.errors import PacketError
 from pulselet.packets.cursor import Cursor
+from pulselet.packets.samples import int24_bytes, int24_values, packed, unpacked
 
 SERVICE = "5d1e0001-0f4b-4e6a-9c1d-7a52e8b3c6f0"
 DATA = "5d1e0002-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # notify
 CONTROL = "5d1e0003-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # write
 DESCRIPTION = "5d1e0004-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # read
+IDENTITY = "5d1e0005-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # read
+RESULT = "5d1e0006-0f4b-4e6a-9c1d-7a52e8b3c6f0"  # notify
 
-START, STOP = b"\x01", b"\x02"
+START, STOP, CONTINUE = b"\x01", b"\x02", b"\x03"
 VERSION = 1
 
-INT16, PAUSE, END = 0, 254, 255
+INT16, INT24, DELTA16, DELTA24, PAUSE, END = 0, 1, 2, 3, 254, 255
+BYTES = {INT16: 2, INT24: 3, DELTA16: 2, DELTA24: 3}  # in a value, or in the first one of a delta-coded packet
+DELTAS = (DELTA16, DELTA24)
 _HEADER = struct.Struct("<BBHI")
 _PAUSE = struct.Struct("<H")
 HEADER_BYTES = _HEADER.size
@@ -37,13 +42,15 @@ class Packet:
     stream
         Number of the stream, as in the description.
     kind
-        INT16: samples. PAUSE: the sensor rested and goes on at `index`. END: the stream ends before `index`.
+        INT16, INT24, DELTA16, DELTA24: samples. PAUSE: the sensor rested and goes on at `index`. END: the stream ends
+        before `index`.
     index
         Index of the first sample modulo 2**16; a sample that the sensor took or skipped counts, whether sent or not.
     ticks
         Device clock at the first sample, modulo 2**32.
     payload
-        INT16: samples, channels interleaved. PAUSE: the index, modulo 2**16, at which the rest began. END: nothing.
+        INT16, INT24: samples, channels interleaved. DELTA16, DELTA24: number of samples, width of a delta in bits, the
+        first sample, then the packed differences. PAUSE: the index, modulo 2**16, at which the rest began. END: none.
     """
 
     stream: int
@@ -71,16 +78,32 @@ class Packet:
             raise PacketError(f"a packet wants {HEADER_BYTES} bytes or more, got {len(data)}", data)
         stream, kind, index, ticks = _HEADER.unpack_from(data)
         payload = data[HEADER_BYTES:]
-        fits = {
-            INT16: len(payload) >= 2 and len(payload) % 2 == 0,
-            PAUSE: len(payload) == _PAUSE.size,
-            END: not payload,
-        }
-        if kind not in fits:
-            raise PacketError(f"unknown kind of packet {kind}; version {VERSION} has {sorted(fits)}", data)
-        if not fits[kind]:
+        if kind not in (*BYTES, PAUSE, END):
+            known = sorted((*BYTES, PAUSE, END))
+            raise PacketError(f"unknown kind of packet {kind}; version {VERSION} has {known}", data)
+        if not _fits(kind, len(payload)):
             raise PacketError(f"a packet of kind {kind} does not carry {len(payload)} bytes", data)
         return cls(stream, kind, index, ticks, payload)
+
+    @classmethod
+    def of(cls, stream: int, kind: int, index: int, ticks: int, values: NDArray[np.integer]) -> Packet:
+        """Return the packet of samples `(n, channels)`.
+
+        Raises
+        ------
+        PacketError
+            If a value does not fit the kind, or a delta-coded packet would hold more than 255 samples.
+        """
+        limit = 1 << (8 * BYTES[kind] - 1)
+        if values.size == 0 or values.min() < -limit or values.max() >= limit:
+            raise PacketError(f"a packet of kind {kind} holds values of {8 * BYTES[kind]} bits, got {values.shape}")
+        if kind == INT16:
+            payload = np.ascontiguousarray(values, "<i2").tobytes()
+        elif kind == INT24:
+            payload = int24_bytes(values)
+        else:
+            payload = _delta_payload(kind, np.asarray(values, np.int32))
+        return cls(stream, kind, index % 2**16, ticks % 2**32, payload)
 
     @classmethod
     def pause(cls, stream: int, index: int, ticks: int, since: int) -> Packet:
@@ -92,17 +115,56 @@ class Packet:
         """Where a PAUSE began, modulo 2**16."""
         return int(_PAUSE.unpack(self.payload)[0])
 
-    def samples(self, channels: int) -> NDArray[np.int16]:
-        """Return the samples `(n, channels)` of an INT16 packet; PacketError if a sample is incomplete."""
-        values = np.frombuffer(self.payload, "<i2")
+    def samples(self, channels: int) -> NDArray[np.int32]:
+        """Return the samples `(n, channels)`; PacketError if one is incomplete or leaves its range."""
+        if self.kind in DELTAS:
+            return self._from_deltas(channels)
+        values = int24_values(self.payload) if self.kind == INT24 else np.frombuffer(self.payload, "<i2")
         if len(values) % channels:
             raise PacketError(f"{len(values)} values are not whole samples of {channels} channels", bytes(self))
-        return values.reshape(-1, channels)
+        return values.astype(np.int32).reshape(-1, channels)
+
+    def _from_deltas(self, channels: int) -> NDArray[np.int32]:
+        count, width, size = self.payload[0], self.payload[1], BYTES[self.kind]
+        bits = (count - 1) * channels * width
+        wanted = 2 + channels * size + (bits + 7) // 8
+        if count == 0 or width > 8 * size + 1 or len(self.payload) != wanted:
+            raise PacketError(
+                f"{count} samples of {channels} channels in deltas of {width} bits want {wanted} bytes, "
+                f"got {len(self.payload)}",
+                bytes(self),
+            )
+        head, tail = self.payload[2 : 2 + channels * size], self.payload[2 + channels * size :]
+        first = int24_values(head) if size == 3 else np.frombuffer(head, "<i2").astype(np.int32)
+        deltas = unpacked(tail, width, (count - 1) * channels).reshape(-1, channels)
+        values = np.concatenate([first[None], deltas]).cumsum(axis=0, dtype=np.int64)
+        limit = 1 << (8 * size - 1)
+        if values.min() < -limit or values.max() >= limit:
+            raise PacketError(f"deltas lead out of {8 * size} bits", bytes(self))
+        return values.astype(np.int32)
+
+
+def _fits(kind: int, length: int) -> bool:
+    if kind in DELTAS:
+        return length >= 2 + BYTES[kind]
+    if kind in BYTES:
+        return length > 0 and length % BYTES[kind] == 0
+    return length == (_PAUSE.size if kind == PAUSE else 0)
+
+
+def _delta_payload(kind: int, values: NDArray[np.int32]) -> bytes:
+    if len(values) > 255:
+        raise PacketError(f"a delta-coded packet holds 255 samples at the most, got {len(values)}")
+    deltas = np.diff(values, axis=0).ravel()
+    largest = int(np.maximum(deltas, ~deltas).max()) if len(deltas) else 0
+    width = largest.bit_length() + 1 if deltas.any() else 0
+    first = int24_bytes(values[0]) if BYTES[kind] == 3 else values[0].astype("<i2").tobytes()
+    return bytes([len(values), width]) + first + packed(deltas, width)
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What one stream is; a value in `unit` is the int16 times `scale`."""
+    """What one stream is; a value in `unit` is the integer times `scale`."""
 
     id: int
     name: str
@@ -119,7 +181,7 @@ class Description:
     Attributes
     ----------
     session
-        A number that differs from connection to connection.
+        A number that differs from start to start, also after the device was off.
     clock_hz
         Rate of the device clock, ticks per second.
     streams
@@ -157,9 +219,12 @@ class Description:
 
 
 def _info_bytes(info: StreamInfo) -> bytes:
-    texts = [text.encode() for text in (info.name, info.unit, *info.channels)]
     head = struct.pack("<BBIf", info.id, len(info.channels), info.rate_mhz, info.scale)
-    return head + b"".join(bytes([len(text)]) + text for text in texts)
+    return head + b"".join(_text(text) for text in (info.name, info.unit, *info.channels))
+
+
+def _text(text: str) -> bytes:
+    return bytes([len(text.encode())]) + text.encode()
 
 
 def _read_info(reader: Cursor) -> StreamInfo:
@@ -168,3 +233,85 @@ def _read_info(reader: Cursor) -> StreamInfo:
     if channels == 0 or rate_mhz == 0 or not 0 < abs(scale) < 1e30:
         raise reader.error(f"stream {name!r}: {channels} channels at {rate_mhz} mHz in steps of {scale}")
     return StreamInfo(number, name, unit, tuple(names), rate_mhz, scale)
+
+
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device runs: SHA-256 of its pipeline and of its net, and what the net's classes are called."""
+
+    pipeline: bytes
+    net: bytes
+    labels: tuple[str, ...]
+
+    def __bytes__(self) -> bytes:
+        head = bytes([VERSION]) + self.pipeline + self.net + bytes([len(self.labels)])
+        return head + b"".join(_text(label) for label in self.labels)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Identity:
+        """Return the identity in `data`; PacketError if it is cut short, too long or of another version."""
+        reader = Cursor(data, "an identity")
+        version = reader.u8()
+        if version != VERSION:
+            raise reader.error(f"version {version}; this Pulselet reads {VERSION}")
+        pipeline, net = reader.take(HASH_BYTES), reader.take(HASH_BYTES)
+        labels = tuple(reader.text(reader.u8()) for _ in range(reader.u8()))
+        reader.end()
+        return cls(pipeline, net, labels)
+
+
+_RESULT = struct.Struct("<HIIBBff")
+ABSTAINED = 0x01
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the net on the device says of one window.
+
+    Attributes
+    ----------
+    number
+        Counts the results of a session from 0, modulo 2**16.
+    ticks
+        Device clock at the window's last sample, modulo 2**32.
+    start
+        Index of the window's first sample, counted at the rate of the window, modulo 2**32.
+    label
+        Number of the class, as in the identity.
+    flags
+        ABSTAINED: the net would rather not say. Other bits are kept.
+    confidence
+        From 0 to 1, a float32.
+    quality
+        Quality of the signal from 0 to 1; NaN where the device does not measure it.
+    """
+
+    number: int
+    ticks: int
+    start: int
+    label: int
+    flags: int
+    confidence: float
+    quality: float
+
+    def __bytes__(self) -> bytes:
+        numbers = self.number, self.ticks, self.start, self.label, self.flags
+        return _RESULT.pack(*numbers, self.confidence, self.quality)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Result:
+        """Return the result in `data`; PacketError if it is not 20 bytes, or a number is no share."""
+        reader = Cursor(data, "a result")
+        found = cls(*reader.unpack(_RESULT.format))
+        reader.end()
+        if not 0 <= found.confidence <= 1 or found.quality < 0 or found.quality > 1:
+            raise reader.error(f"confidence {found.confidence} and quality {found.quality} want to be from 0 to 1")
+        return found
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the net would rather not say."""
+        return bool(self.flags & ABSTAINED)

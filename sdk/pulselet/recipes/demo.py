@@ -132,10 +132,10 @@ def run(
         card=rehab.CARD,
     )
     say(f"Streaming person {SUBJECT} from a virtual watch over Bluetooth LE, {speed:g} times real time")
-    path = out / "recording.plst"
+    path = out / "recording.pulse"
     live = asyncio.run(streamed(unseen, path, classifier, speed, faults or Faults()))
     say("Proving: Python with TFLite Micro = C on this computer = C on an emulated Cortex-M4")
-    with Recording.open(path) as recording:
+    with Recording.open(path, write=True) as recording:
         require_source(recording, unseen)
         recording.annotate(intervals(recording, unseen))
         proof = bundle.verify([event(item) for item in recording.items()])
@@ -188,7 +188,7 @@ async def streamed(
     decisions: list[Decision] = []
     try:
         with Recording.create(path, subject=str(SUBJECT)) as recording:
-            async with connect(NAME, adapter=radio.adapter) as device:
+            async with connect(NAME, adapter=radio.adapter, reconnect=None) as device:
                 classifier.pipeline.require(device.signals)
                 live = classifier.start()
                 async for item in device.stream(record=recording):

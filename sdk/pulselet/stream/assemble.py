@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pulselet.errors import PacketError
-from pulselet.packets.profile import END, INT16, PAUSE, Description, Packet, StreamInfo
+from pulselet.packets.profile import BYTES, END, PAUSE, Description, Packet, StreamInfo
 from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.count import Count
+
+__all__ = ["Assembler", "Count"]
 
 WRAP = 2**16
-
-
-@dataclass
-class Count:
-    """Where the samples of one stream went; `received + lost + paused` is the index of the next one."""
-
-    received: int = 0
-    lost: int = 0
-    paused: int = 0
-    repeated: int = 0  # samples that came again, dropped
-
-    @property
-    def expected(self) -> int:
-        """Index of the next sample."""
-        return self.received + self.lost + self.paused
+LOST, RESTARTED = "lost", "restarted"
 
 
 class Assembler:
     """Turns the notifications of one session into blocks and gaps.
 
     The 16-bit index is unwrapped with the help of the device clock, so that a silence of any length up to half the
-    clock's range is counted right.
+    clock's range is counted right. A clock that steps back is not believed.
     """
 
     def __init__(self, description: Description) -> None:
@@ -42,11 +29,23 @@ class Assembler:
         self.ended: set[str] = set()
         self._info = {info.id: info for info in description.streams}
         self._clock: dict[str, tuple[int, int]] = {}  # index and unwrapped ticks of the last packet
+        self._base = dict.fromkeys(self.counts, 0)  # index at which the device began to count
+        self._why = dict.fromkeys(self.counts, LOST)  # reason of the next gap
 
     @property
     def complete(self) -> bool:
         """Whether every stream has said that it is over."""
         return len(self.ended) == len(self.counts)
+
+    def resume(self) -> None:
+        """Go on after the link was down, with a device that has counted meanwhile."""
+        self._why = dict.fromkeys(self.counts, "disconnected")
+
+    def restart(self) -> None:
+        """Go on with a device that counts from 0 again: what was lost before it did, nobody can tell."""
+        self._clock.clear()
+        self._base = {name: count.expected for name, count in self.counts.items()}
+        self._why = dict.fromkeys(self.counts, RESTARTED)
 
     def feed(self, data: bytes, arrival_ns: int) -> list[Block | Gap]:
         """Return what one notification adds: a gap, a block, both or nothing.
@@ -60,14 +59,18 @@ class Assembler:
         if packet.stream not in self._info:
             raise PacketError(f"a packet of stream {packet.stream}; the device has {sorted(self._info)}", data)
         info, signal = self._info[packet.stream], self.signals[packet.stream]
-        values = packet.samples(len(info.channels)) if packet.kind == INT16 else None
+        values = packet.samples(len(info.channels)) if packet.kind in BYTES else None
         index, ticks = self._unwrap(info, packet)
         found: list[Block | Gap] = []
         count = self.counts[info.name]
+        why = self._why[info.name]
+        self._why[info.name] = LOST
+        if why == RESTARTED:
+            found.append(Gap(signal, count.expected, None, why))
         lost_until = index
         if packet.kind == PAUSE:  # the rest may be long; what was lost before it is less than a round of the index
             lost_until = min(index, count.expected + (packet.since - count.expected) % WRAP)
-        self._skip(found, signal, lost_until, "lost")
+        self._skip(found, signal, lost_until, why)
         if packet.kind == PAUSE:
             self._skip(found, signal, index, "paused")
         if packet.kind == END:
@@ -97,13 +100,17 @@ class Assembler:
         """Return the packet's index and ticks, counted from the start of the session."""
         if info.name not in self._clock:
             # nothing to compare with yet: less than a round of the index can have been lost
-            self._clock[info.name] = packet.index, packet.ticks
-            return packet.index, packet.ticks
+            index = self._base[info.name] + packet.index
+            self._clock[info.name] = index, packet.ticks
+            return index, packet.ticks
         last_index, last_ticks = self._clock[info.name]
         elapsed = (packet.ticks - last_ticks + 2**31) % 2**32 - 2**31
         estimate = elapsed * info.rate_mhz / 1000 / self.description.clock_hz
-        step = (packet.index - last_index) % WRAP
-        index = last_index + step + WRAP * round((estimate - step) / WRAP)
+        step = (packet.index + self._base[info.name] - last_index) % WRAP
+        rounds = round((estimate - step) / WRAP)
+        if rounds < 0:  # a late packet, or a clock that stepped back: less than half a round either way
+            rounds = -1 if step >= WRAP // 2 else 0
+        index = last_index + step + WRAP * rounds
         ticks = last_ticks + elapsed
         if index > last_index:
             self._clock[info.name] = index, ticks

@@ -1,0 +1,49 @@
+"""Who made a device, and how full its battery is."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from pulselet.device.link import Link
+from pulselet.errors import DeviceError
+
+BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
+TEXTS = {
+    "manufacturer": "00002a29-0000-1000-8000-00805f9b34fb",
+    "model": "00002a24-0000-1000-8000-00805f9b34fb",
+    "serial": "00002a25-0000-1000-8000-00805f9b34fb",
+    "firmware": "00002a26-0000-1000-8000-00805f9b34fb",
+    "hardware": "00002a27-0000-1000-8000-00805f9b34fb",
+    "software": "00002a28-0000-1000-8000-00805f9b34fb",
+}
+
+
+@dataclass
+class Information:
+    """What a device says of itself in the standard services; "" or None where it does not."""
+
+    manufacturer: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+    hardware: str = ""
+    software: str = ""
+    battery_percent: int | None = None
+
+    async def read(self, link: Link) -> None:
+        """Ask the device; what it offers but does not tell is left out, since no stream needs it."""
+        offered = {uuid for uuid, can in link.characteristics.items() if "read" in can}
+        for name, uuid in TEXTS.items():
+            if uuid in offered:
+                with contextlib.suppress(DeviceError):
+                    setattr(self, name, (await link.read(uuid)).rstrip(b"\0").decode(errors="replace"))
+        if BATTERY in offered:
+            with contextlib.suppress(DeviceError):
+                self.battery_percent = int.from_bytes(await link.read(BATTERY), "little")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """All that is known, by name."""
+        battery = {} if self.battery_percent is None else {"battery_percent": str(self.battery_percent)}
+        return {name: text for name in TEXTS if (text := getattr(self, name))} | battery

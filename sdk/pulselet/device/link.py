@@ -1,0 +1,147 @@
+"""One connection, from scan to drop: the thinnest layer over bleak."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.exc import BleakError
+
+from pulselet.device.adapter import Adapter
+from pulselet.device.explain import own_errors, told
+from pulselet.errors import DeviceError
+from pulselet.stream.rows import Notification
+
+ANSWER_S = 5.0  # how long a device may think about a command
+
+
+class Link:
+    """A connected device; a new one is made for every attempt.
+
+    The callback of a notification only stamps and enqueues.
+
+    Attributes
+    ----------
+    arrived
+        Notifications that nobody has taken yet, oldest first; it has no bound, because the recorder gets everything.
+    bell
+        Rings when something has arrived, or the link is lost.
+    lost
+        Whether the link is down.
+    """
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name, self.address = name, address
+        self.arrived: deque[Notification] = deque()
+        self.bell = asyncio.Event()
+        self.lost = False
+        self._client: BleakClient
+        self._subscribed: set[str] = set()
+        self._asked: dict[str, asyncio.Future[bytes]] = {}
+
+    @classmethod
+    async def open(cls, heard: BLEDevice, adapter: Adapter, timeout_s: float) -> Link:
+        """Return a link to a device that was heard; DeviceError if it does not answer or refuses."""
+        link = cls(heard.name or heard.address, heard.address)
+        with own_errors(link.name):
+            link._client = BleakClient(
+                heard, link._dropped, timeout=timeout_s, backend=adapter.client, **adapter.options
+            )
+            await link._client.connect()
+        return link
+
+    def _dropped(self, client: BleakClient) -> None:
+        self.lost = True
+        self.bell.set()
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(self.gone())
+
+    def gone(self) -> DeviceError:
+        """Return the error that says that the link is down."""
+        return DeviceError(f"{self.name} disconnected", "disconnected")
+
+    @property
+    def services(self) -> set[str]:
+        """UUIDs of the services that the device offers."""
+        return {service.uuid for service in self._client.services}
+
+    @property
+    def characteristics(self) -> dict[str, list[str]]:
+        """UUID of every characteristic, and what can be done with it: "read", "notify" and so on."""
+        return {one.uuid: list(one.properties) for one in self._client.services.characteristics.values()}
+
+    async def read(self, uuid: str) -> bytes:
+        """Return the value of a characteristic."""
+        with own_errors(self.name):
+            return bytes(await self._client.read_gatt_char(uuid))
+
+    async def write(self, uuid: str, data: bytes) -> None:
+        """Write a characteristic, and wait until the device has it."""
+        with own_errors(self.name):
+            await self._client.write_gatt_char(uuid, data, response=True)
+
+    async def ask(self, command: str, data: bytes, answer: str | None = None) -> bytes:
+        """Write a command and return the notification that answers it, on the same or another characteristic."""
+        answer = answer or command
+        await self.subscribe(answer)
+        self._asked[answer] = waiting = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has looked at it
+        try:
+            await self.write(command, data)
+            return await asyncio.wait_for(waiting, ANSWER_S)
+        except asyncio.TimeoutError as error:
+            raise told(self.name, "refused", f"did not answer the command {data.hex(' ')}") from error
+        finally:
+            del self._asked[answer]
+            waiting.cancel()
+
+    async def subscribe(self, uuid: str) -> None:
+        """Have every notification of a characteristic stamped and put into `arrived`."""
+        if uuid in self._subscribed:
+            return
+
+        def stamp(_: object, data: bytearray) -> None:
+            self._arrive(Notification(time.monotonic_ns(), uuid, bytes(data)))
+
+        with own_errors(self.name):
+            await self._client.start_notify(uuid, stamp)
+        self._subscribed.add(uuid)
+
+    def _arrive(self, notification: Notification) -> None:
+        waiting = self._asked.get(notification.source)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(notification.data)
+        self.arrived.append(notification)
+        self.bell.set()
+
+    async def unsubscribe(self, uuids: Iterable[str]) -> None:
+        """Have no more notifications of these characteristics."""
+        for uuid in self._subscribed.intersection(uuids):
+            self._subscribed.discard(uuid)
+            with own_errors(self.name):
+                await self._client.stop_notify(uuid)
+
+    async def close(self) -> None:
+        """Disconnect; a link that is down already is left alone."""
+        self.lost = True
+        with contextlib.suppress(BleakError, OSError, EOFError, asyncio.TimeoutError):
+            await self._client.disconnect()
+
+
+async def find(wanted: str, adapter: Adapter, timeout_s: float) -> BLEDevice:
+    """Return the device with this name or address; DeviceError if it is not heard within `timeout_s`."""
+    with own_errors(wanted):
+        heard = await BleakScanner.find_device_by_filter(
+            lambda device, adv: wanted in (device.address, device.name, adv.local_name),
+            timeout=timeout_s,
+            **adapter.scanning,
+        )
+    if heard is None:
+        raise told(f"no device {wanted!r} in range within {timeout_s:g} s", "not-found")
+    return heard

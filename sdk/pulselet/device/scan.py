@@ -1,0 +1,50 @@
+"""Which devices are near."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bleak import BleakScanner
+
+from pulselet.device.adapter import Adapter
+from pulselet.device.explain import own_errors
+from pulselet.packets import profile
+
+KINDS = {profile.SERVICE: "Pulselet"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A device that was heard, and what it seems to be."""
+
+    name: str
+    address: str  # on macOS a UUID
+    rssi_dbm: int
+    kinds: tuple[str, ...]
+
+
+async def scan(seconds: float = 5.0, *, adapter: Adapter | None = None, everything: bool = False) -> list[Found]:
+    """Return the devices that Pulselet can stream from, the nearest first; with `everything`, the others too.
+
+    Raises
+    ------
+    DeviceError
+        If this computer has no usable Bluetooth, and why.
+    """
+    adapter = adapter or Adapter()
+    with own_errors():
+        heard = await BleakScanner.discover(seconds, return_adv=True, **adapter.scanning)
+    found = [
+        Found(
+            adv.local_name or device.name or "",
+            device.address,
+            adv.rssi,
+            _kinds(adv.service_uuids, adv.manufacturer_data),
+        )
+        for device, adv in heard.values()
+    ]
+    return sorted((one for one in found if one.kinds or everything), key=lambda one: -one.rssi_dbm)
+
+
+def _kinds(services: list[str], makers: dict[int, bytes]) -> tuple[str, ...]:
+    return tuple(KINDS[uuid] for uuid in services if uuid in KINDS)

@@ -1,0 +1,13 @@
+"""What devices speak: one file per protocol."""
+
+from __future__ import annotations
+
+from pulselet.device.sources.profile import ProfileSource
+from pulselet.device.sources.source import Source
+
+__all__ = ["Source", "source_types"]
+
+
+def source_types() -> tuple[type[Source], ...]:
+    """Return all sources that can be told by what a device offers."""
+    return (ProfileSource,)

@@ -1,0 +1,1 @@
+"""What a virtual device can be: a board of the Pulselet profile, a chest strap, an oximeter."""
