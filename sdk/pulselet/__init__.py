@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pulselet._version import __version__
 
 if TYPE_CHECKING:
-    from pulselet.device.session import connect, scan
+    from pulselet.device.blocking import blocking
+    from pulselet.device.replay import replay
+    from pulselet.device.scan import scan
+    from pulselet.device.session import connect
     from pulselet.errors import PulseletError
     from pulselet.signal.pipeline import Pipeline
     from pulselet.stream.block import Block, Gap, Signal
@@ -23,11 +26,25 @@ _HOMES = {
     "PulseletError": "pulselet.errors",
     "Recording": "pulselet.stream.recording",
     "Signal": "pulselet.stream.block",
+    "blocking": "pulselet.device.blocking",
     "connect": "pulselet.device.session",
-    "scan": "pulselet.device.session",
+    "replay": "pulselet.device.replay",
+    "scan": "pulselet.device.scan",
 }
 
-__all__ = ["Block", "Gap", "Pipeline", "PulseletError", "Recording", "Signal", "__version__", "connect", "scan"]
+__all__ = [
+    "Block",
+    "Gap",
+    "Pipeline",
+    "PulseletError",
+    "Recording",
+    "Signal",
+    "__version__",
+    "blocking",
+    "connect",
+    "replay",
+    "scan",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -345,7 +345,7 @@ def test_a_link_that_drops_during_a_read_is_an_error_and_not_a_cancellation() ->
     [
         ({"speed": 0.0}, "speed above 0"),
         ({"name": "A long name"}, "1 to 8 bytes"),
-        ({"segments": [{"acc": SEGMENTS[0]["acc"]}]}, "segment 0: stream 'ppg' wants int16"),
+        ({"segments": [{"acc": SEGMENTS[0]["acc"]}]}, "segment 0: there is no stream 'ppg'"),
     ],
 )
 def test_a_wearable_that_cannot_be_is_refused(change: dict[str, object], complaint: str) -> None:

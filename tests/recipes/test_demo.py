@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pulselet import cli
+from pulselet.cli.demo import next_folder
 from pulselet.device.virtual import Faults
 from pulselet.errors import MissingExtraError, ParityError, PipelineError
 from pulselet.model import nets, quantize
@@ -181,4 +182,4 @@ def test_a_pipeline_that_does_not_fit_the_stream_is_told_apart(
 
 def test_demos_are_numbered_so_that_none_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
-    assert cli._next_folder(tmp_path) == tmp_path / "2"
+    assert next_folder(tmp_path) == tmp_path / "2"

@@ -1,33 +1,17 @@
-"""The command line."""
+"""`pulselet demo`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pulselet import __version__
-from pulselet.errors import PulseletError
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Wearable health monitoring with tiny models.")
+from pulselet.cli.options import JsonFlag
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"pulselet {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
-    """Hold the options that stand before every command."""
-
-
-@app.command()
 def demo(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to, empty or absent; if not given, the next pulselet-demo/N.")
@@ -37,9 +21,7 @@ def demo(
     disconnect_after: Annotated[
         int | None, typer.Option(min=0, help="Let the watch drop after so many packets, to see what happens.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, and nothing else, on stdout.")
-    ] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Train on nine people, stream the tenth over Bluetooth, export C, and prove that it agrees. No hardware needed."""
     from rich.console import Console
@@ -53,7 +35,7 @@ def demo(
 
     epochs = epochs or rehab.EPOCHS
     console = Console(stderr=as_json)
-    folder = out or _next_folder(Path("pulselet-demo"))
+    folder = out or next_folder(Path("pulselet-demo"))
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=epochs)
         result = recipe.run(
@@ -78,15 +60,6 @@ def demo(
         console.print(f"{what}: {figures[what]}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _next_folder(parent: Path) -> Path:
+def next_folder(parent: Path) -> Path:
     """Return the first numbered folder that is not there: nothing is overwritten."""
     return next(folder for number in count(1) if not (folder := parent / str(number)).exists())
-
-
-def main() -> None:
-    """Run the command line; an error of ours, or of the file system, becomes one line and exit status 1."""
-    try:
-        app()
-    except (PulseletError, OSError) as error:
-        typer.echo(f"pulselet: {error}", err=True)
-        sys.exit(1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pulselet.device.link import Link
 from pulselet.errors import DeviceError
+from pulselet.packets.battery import BatteryLevel
 
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
 TEXTS = {
@@ -40,7 +41,18 @@ class Information:
                     setattr(self, name, (await link.read(uuid)).rstrip(b"\0").decode(errors="replace"))
         if BATTERY in offered:
             with contextlib.suppress(DeviceError):
-                self.battery_percent = int.from_bytes(await link.read(BATTERY), "little")
+                self.heard(await link.read(BATTERY))
+
+    async def follow(self, link: Link) -> None:
+        """Ask to be told of the battery, if the device can do that."""
+        if "notify" in link.characteristics.get(BATTERY, []):
+            with contextlib.suppress(DeviceError):
+                await link.subscribe(BATTERY)
+
+    def heard(self, data: bytes) -> int:
+        """Take what the device says of its battery, and return it in percent."""
+        self.battery_percent = BatteryLevel.from_bytes(data).percent
+        return self.battery_percent
 
     @property
     def facts(self) -> dict[str, str]:

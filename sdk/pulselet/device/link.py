@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
@@ -42,7 +42,7 @@ class Link:
         self.lost = False
         self._client: BleakClient
         self._subscribed: set[str] = set()
-        self._asked: dict[str, asyncio.Future[bytes]] = {}
+        self._asked: dict[str, tuple[asyncio.Future[bytes], Callable[[bytes], bool]]] = {}
 
     @classmethod
     async def open(cls, heard: BLEDevice, adapter: Adapter, timeout_s: float) -> Link:
@@ -52,15 +52,19 @@ class Link:
             link._client = BleakClient(
                 heard, link._dropped, timeout=timeout_s, backend=adapter.client, **adapter.options
             )
-            await link._client.connect()
+            try:
+                await link._client.connect()
+            except BaseException:
+                await link.close()
+                raise
         return link
 
     def _dropped(self, client: BleakClient) -> None:
         self.lost = True
         self.bell.set()
-        for answer in self._asked.values():
-            if not answer.done():
-                answer.set_exception(self.gone())
+        for waiting, _ in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(self.gone())
 
     def gone(self) -> DeviceError:
         """Return the error that says that the link is down."""
@@ -86,12 +90,28 @@ class Link:
         with own_errors(self.name):
             await self._client.write_gatt_char(uuid, data, response=True)
 
-    async def ask(self, command: str, data: bytes, answer: str | None = None) -> bytes:
-        """Write a command and return the notification that answers it, on the same or another characteristic."""
+    async def ask(
+        self, command: str, data: bytes, *, answer: str | None = None, fits: Callable[[bytes], bool] = lambda _: True
+    ) -> bytes:
+        """Write a command and return the notification that answers it.
+
+        Parameters
+        ----------
+        answer
+            The characteristic that the answer comes on, if it is another one.
+        fits
+            Tells the answer from what else comes there.
+
+        Raises
+        ------
+        DeviceError
+            If there is no answer in time, or the link is lost meanwhile.
+        """
         answer = answer or command
         await self.subscribe(answer)
-        self._asked[answer] = waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has looked at it
+        self._asked[answer] = waiting, fits
         try:
             await self.write(command, data)
             return await asyncio.wait_for(waiting, ANSWER_S)
@@ -114,8 +134,8 @@ class Link:
         self._subscribed.add(uuid)
 
     def _arrive(self, notification: Notification) -> None:
-        waiting = self._asked.get(notification.source)
-        if waiting is not None and not waiting.done():
+        waiting, fits = self._asked.get(notification.source, (None, None))
+        if waiting is not None and fits is not None and not waiting.done() and fits(notification.data):
             waiting.set_result(notification.data)
         self.arrived.append(notification)
         self.bell.set()

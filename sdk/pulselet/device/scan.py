@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from bleak import BleakScanner
 
 from pulselet.device.adapter import Adapter
 from pulselet.device.explain import own_errors
-from pulselet.packets import profile
+from pulselet.packets import polar, profile
+from pulselet.packets.gatt import full_uuid
 
-KINDS = {profile.SERVICE: "Pulselet"}
+POLAR = 0x006B  # Bluetooth SIG company identifier
+KINDS = {
+    profile.SERVICE: "Pulselet",
+    polar.SERVICE: "Polar",
+    full_uuid(0x180D): "heart rate",
+    full_uuid(0x1822): "oximeter",
+    full_uuid(0x1809): "thermometer",
+    full_uuid(0x1810): "blood pressure",
+    full_uuid(0x181D): "weight",
+    full_uuid(0x181F): "glucose",
+    full_uuid(0x1814): "running",
+}
+"""By service that is advertised. A Polar strap advertises its heart rate, and its maker."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +60,6 @@ async def scan(seconds: float = 5.0, *, adapter: Adapter | None = None, everythi
     return sorted((one for one in found if one.kinds or everything), key=lambda one: -one.rssi_dbm)
 
 
-def _kinds(services: list[str], makers: dict[int, bytes]) -> tuple[str, ...]:
-    return tuple(KINDS[uuid] for uuid in services if uuid in KINDS)
+def _kinds(services: Iterable[str], makers: Container[int]) -> tuple[str, ...]:
+    kinds = [KINDS[uuid] for uuid in services if uuid in KINDS]
+    return tuple(kinds + ["Polar"] * (POLAR in makers and "Polar" not in kinds))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import enum
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -13,35 +10,21 @@ from types import TracebackType
 from pulselet.device.adapter import Adapter
 from pulselet.device.information import Information
 from pulselet.device.link import Link, find
-from pulselet.device.reconnect import Backoff, Reconnect
+from pulselet.device.reconnect import Reconnect
+from pulselet.device.run import Run
 from pulselet.device.scan import Found, scan
 from pulselet.device.sources import source_types
 from pulselet.device.sources.source import Source
-from pulselet.device.watchdog import Watchdog
-from pulselet.errors import DeviceError, PacketError, RecordingError
+from pulselet.device.state import State
+from pulselet.errors import DeviceError
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.live import LiveQueue
 from pulselet.stream.recording import Recording
-from pulselet.stream.rows import Notification
 
 __all__ = ["Device", "Found", "Reconnect", "State", "connect", "scan"]
 
-REFUSED = 10  # bad packets that are passed over in any case
 LIVE_BLOCKS = 1024  # a consumer this far behind loses the oldest, and is told
-FINAL = frozenset({"pairing", "permission", "changed"})  # trying again does not help
-
-
-class State(str, enum.Enum):
-    """What a device is doing."""
-
-    IDLE = "idle"
-    SCANNING = "scanning"
-    CONNECTING = "connecting"
-    CONFIGURING = "configuring"
-    STREAMING = "streaming"
-    WAITING = "waiting to reconnect"
-    CLOSED = "closed"
 
 
 def connect(
@@ -95,12 +78,12 @@ class Device:
         on_state: Callable[[State], None] | None,
     ) -> None:
         self._wanted, self._adapter, self._timeout_s = wanted, adapter, timeout_s
-        self._reconnect, self._label = reconnect, label
+        self.policy, self.label = reconnect, label
         self._given = list(sources)
         self._on_state = on_state
         self._streaming: asyncio.Task[None] | None = None
         self._state = State.IDLE
-        self._link: Link
+        self.link: Link
         self.name = self.address = ""
         self.sources: list[Source] = []
         self.information = Information()
@@ -109,24 +92,24 @@ class Device:
         self.dropped = 0  # blocks of the last stream that its consumer was too slow for
 
     async def __aenter__(self) -> Device:
-        self._link = await self._open()
+        self.link = await self.open_link()
         try:
-            self.name, self.address = self._link.name, self._link.address
-            self._enter(State.CONFIGURING)
-            self.sources = self._given or [kind() for kind in source_types() if kind.fits(self._link)]
+            self.name, self.address = self.link.name, self.link.address
+            self.enter(State.CONFIGURING)
+            self.sources = self._given or [kind() for kind in source_types() if kind.fits(self.link)]
             if not self.sources:
                 raise DeviceError(
                     f"{self.name} offers none of the services that Pulselet knows; it has "
-                    f"{', '.join(sorted(self._link.services))}. A board of your own: give `sources=`",
+                    f"{', '.join(sorted(self.link.services))}. A board of your own: give `sources=`",
                     "no-streams",
                 )
-            await self.information.read(self._link)
+            await self.information.read(self.link)
             for source in self.sources:
-                await source.prepare(self._link)
+                await source.prepare(self.link)
         except BaseException:
-            await self._link.close()
+            await self.link.close()
             raise
-        self._enter(State.IDLE)
+        self.enter(State.IDLE)
         return self
 
     async def __aexit__(
@@ -135,8 +118,8 @@ class Device:
         try:
             await self._stop()
         finally:
-            await self._link.close()
-            self._enter(State.CLOSED)
+            await self.link.close()
+            self.enter(State.CLOSED)
 
     @property
     def state(self) -> State:
@@ -146,7 +129,7 @@ class Device:
     @property
     def signals(self) -> dict[str, Signal]:
         """What the device can stream, by name."""
-        return {self._named(signal).name: self._named(signal) for s in self.sources for signal in s.signals.values()}
+        return {self.named(signal).name: self.named(signal) for s in self.sources for signal in s.signals.values()}
 
     @property
     def counts(self) -> dict[str, Count]:
@@ -156,20 +139,23 @@ class Device:
 
     @property
     def _prefix(self) -> str:
-        return f"{self._label}." if self._label else ""
+        return f"{self.label}." if self.label else ""
 
-    def _named(self, signal: Signal) -> Signal:
-        return replace(signal, name=self._prefix + signal.name) if self._label else signal
+    def named(self, signal: Signal) -> Signal:
+        """Return a source's signal under the name that it has here."""
+        return replace(signal, name=self._prefix + signal.name) if self.label else signal
 
-    def _enter(self, state: State) -> None:
+    def enter(self, state: State) -> None:
+        """Change the state, and tell whoever wants to know."""
         self._state = state
         if self._on_state is not None:
             self._on_state(state)
 
-    async def _open(self) -> Link:
-        self._enter(State.SCANNING)
+    async def open_link(self) -> Link:
+        """Return a new link: scan, then connect."""
+        self.enter(State.SCANNING)
         heard = await find(self._wanted, self._adapter, self._timeout_s)
-        self._enter(State.CONNECTING)
+        self.enter(State.CONNECTING)
         return await Link.open(heard, self._adapter, self._timeout_s)
 
     async def _stop(self) -> None:
@@ -177,7 +163,9 @@ class Device:
         if self._streaming is not None:
             await _ended(self._streaming)
 
-    async def stream(self, *names: str, record: Recording | None = None) -> AsyncIterator[Block | Gap]:
+    async def stream(
+        self, *names: str, record: Recording | None = None, seconds: float | None = None
+    ) -> AsyncIterator[Block | Gap]:
         """Yield blocks and gaps as they arrive, until the device says that all streams are over.
 
         Parameters
@@ -186,6 +174,8 @@ class Device:
             Which signals; the usual ones of the device if none is named.
         record
             It gets every notification and all that comes of it, however slow the consumer of this iterator is.
+        seconds
+            End after so long, if the device does not end before.
 
         Raises
         ------
@@ -200,7 +190,7 @@ class Device:
             If the recording holds these signals already, or cannot be written to.
         """
         await self._stop()
-        run = _Run(self, self._chosen(names), record, LiveQueue(LIVE_BLOCKS))
+        run = Run(self, self._chosen(names), record, LiveQueue(LIVE_BLOCKS), seconds)
         self.refused = self.reconnects = self.dropped = 0
         if record is not None:
             run.begin(record)
@@ -233,146 +223,6 @@ class Device:
             for source in self.sources
         }
         return {source: own for source, own in wanted.items() if own}
-
-
-class _Run:
-    """One stream, from its start to its end, over as many links as it takes."""
-
-    def __init__(
-        self, device: Device, chosen: dict[Source, list[str]], record: Recording | None, live: LiveQueue
-    ) -> None:
-        self.device, self.chosen, self.record, self.live = device, chosen, record, live
-        self.watchdog = Watchdog(chosen)
-        self.session = 0
-        self.owner = {uuid: source for source in chosen for uuid in source.characteristics}
-
-    def begin(self, record: Recording) -> None:
-        device = self.device
-        signals = [device._named(source.signals[name]) for source, names in self.chosen.items() for name in names]
-        facts = {"address": device.address, "label": device._label, **device.information.facts}
-        for source in self.chosen:
-            facts |= source.facts
-        self.session = record.begin(device.name, signals, **{key: value for key, value in facts.items() if value})
-
-    async def go(self) -> None:
-        """Pump until all is over; whatever happens, the device is told to stop and the recording is closed."""
-        ended = "stopped"
-        try:
-            await self._start()
-            backoff = Backoff(self.device._reconnect or Reconnect())
-            while True:
-                try:
-                    await self._flow()
-                    ended = "complete"
-                    return
-                except DeviceError as error:
-                    if self.device._reconnect is None or error.reason in FINAL:
-                        raise
-                    await self._recover(error, backoff)
-        except DeviceError as error:
-            ended = error.reason
-            raise
-        finally:
-            await self._finish(ended)
-
-    async def _start(self) -> None:
-        self.device._enter(State.CONFIGURING)
-        for source, names in self.chosen.items():
-            await source.start(self.device._link, names)
-        self._event("started", ", ".join(name for names in self.chosen.values() for name in names))
-        self.device._enter(State.STREAMING)
-
-    async def _flow(self) -> None:
-        """Take what arrives until the device says that all is over; DeviceError if the link is lost or silent."""
-        link = self.device._link
-        self.watchdog.begin()
-        while not all(source.complete for source in self.chosen):
-            while not link.arrived:
-                await self.watchdog.wait(link)
-            self._drain(link)
-
-    def _drain(self, link: Link) -> None:
-        """Take all that has arrived, in one transaction."""
-        found: list[Block | Gap] = []
-        with self.record.together() if self.record is not None else contextlib.nullcontext():
-            while link.arrived:
-                found += self._take(link.arrived.popleft())
-        self.live.put(found)  # after it has been recorded
-
-    def _take(self, packet: Notification) -> list[Block | Gap]:
-        """Return what a notification adds, recorded with its raw bytes."""
-        source = self.owner.get(packet.source)
-        items: list[Block | Gap] = []
-        try:
-            if source is not None:
-                items = source.feed(packet.source, packet.data, packet.arrival_ns)
-                self.watchdog.heard(source)
-        except PacketError as error:
-            self._refuse(error)
-        if self.device._label:
-            items = [replace(item, signal=self.device._named(item.signal)) for item in items]
-        if self.record is not None:
-            self.record.add(
-                items, data=packet.data, arrival_ns=packet.arrival_ns, source=f"{self.device.name}/{packet.source}"
-            )
-        return items
-
-    def _refuse(self, error: PacketError) -> None:
-        device = self.device
-        device.refused += 1
-        self._event("refused", str(error))
-        if device.refused > REFUSED and device.refused > sum(count.received for count in device.counts.values()):
-            raise error
-
-    async def _recover(self, lost: DeviceError, backoff: Backoff) -> None:
-        """Reconnect and resume; raise the error that began it once it has taken too long."""
-        device = self.device
-        backoff.down()
-        began = time.monotonic()
-        why = lost
-        while True:
-            self._event(why.reason, str(why))
-            wait_s = backoff.next_s()
-            if time.monotonic() + wait_s - began > backoff.policy.give_up_s:
-                raise DeviceError(f"{lost}; gave up after {backoff.policy.give_up_s:g} s: {why}", lost.reason)
-            device._enter(State.WAITING)
-            await device._link.close()
-            await asyncio.sleep(wait_s)
-            try:
-                await self._again()
-                backoff.up()
-                return
-            except DeviceError as error:
-                if error.reason in FINAL:
-                    raise
-                why = error
-
-    async def _again(self) -> None:
-        """Make a new link and go on over it."""
-        device = self.device
-        device._link = await device._open()
-        device._enter(State.CONFIGURING)
-        for source in self.chosen:
-            await source.resume(device._link)
-        device.reconnects += 1
-        self._event("reconnected")
-        device._enter(State.STREAMING)
-
-    def _event(self, kind: str, text: str = "") -> None:
-        if self.record is not None:
-            self.record.event(kind, text or self.device.name)
-
-    async def _finish(self, ended: str) -> None:
-        link = self.device._link
-        for source in self.chosen:
-            if not link.lost:  # a strap with a stream left on stays awake until its battery is empty
-                with contextlib.suppress(DeviceError):
-                    await source.stop(link)
-        with contextlib.suppress(RecordingError, PacketError):  # the first error is the one to hear of
-            self._drain(link)
-            if self.record is not None:
-                self.record.end(self.session, ended)
-        self.device._enter(State.IDLE)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

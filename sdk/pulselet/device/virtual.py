@@ -13,6 +13,7 @@ from pulselet.device.virtual_radio import ATT_OVERHEAD, VirtualRadio
 from pulselet.device.virtual_roles.board import Board, Segment
 from pulselet.device.virtual_roles.role import Role, Timed
 from pulselet.errors import DeviceError
+from pulselet.packets.gatt import full_uuid
 from pulselet.packets.profile import StreamInfo
 
 __all__ = ["Faults", "Segment", "VirtualDevice", "VirtualWearable"]
@@ -178,8 +179,9 @@ class VirtualDevice:
         """Send one notification, or what the faults make of it."""
         number, faults = self.due, self.faults
         self.due += 1
-        if number in faults.disconnect:
-            await self.drop(faults.disconnect[number])
+        if number in faults.disconnect and self._connection is not None:
+            self._silent = True
+            self._aside(self.drop(faults.disconnect[number]))  # not here: a role may end this very task
         self._silent |= number in faults.silent
         if number in faults.drop:
             return
@@ -218,7 +220,7 @@ class VirtualWearable(VirtualDevice):
         address: str = "F0:00:00:00:00:10",
         mtu: int = ATT_MTU,
     ) -> None:
-        self.board = Board(streams, segments, pause_s=pause_s)
+        self.board = Board.of_segments(streams, segments, pause_s)
         super().__init__(name, [self.board], speed=speed, faults=faults, address=address, mtu=mtu)
 
 
@@ -230,7 +232,7 @@ def _advertisement(name: str, roles: Sequence[Role]) -> bytes:
     """Return flags, services and name; a service of the Bluetooth SIG takes 2 bytes, another one 16."""
     core = require("bumble.core", "virtual")
     kinds = core.AdvertisingData
-    uuids = [bytes(core.UUID(uuid)) for role in roles for uuid in role.advertised]
+    uuids = [bytes(core.UUID(_short(uuid))) for role in roles for uuid in role.advertised]
     data = [(kinds.FLAGS, bytes([0x06]))]
     for size, kind in (
         (2, kinds.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS),
@@ -240,3 +242,8 @@ def _advertisement(name: str, roles: Sequence[Role]) -> bytes:
         if listed:
             data.append((kind, listed))
     return bytes(kinds([*data, (kinds.COMPLETE_LOCAL_NAME, name.encode())]))
+
+
+def _short(uuid: str) -> str:
+    """Return a UUID of the Bluetooth SIG's in its short form."""
+    return uuid[4:8].upper() if uuid == full_uuid(int(uuid[:8], 16)) else uuid

@@ -52,6 +52,9 @@ class VirtualRadio:
         self._link: Any = require("bumble.link", "virtual").LocalLink()
         self._hci = hci
         self._central: Any = None
+        self._making = asyncio.Lock()
+        self._scanners: set[VirtualScanner] = set()
+        self.connecting = asyncio.Lock()  # a controller makes one connection at a time
 
     @property
     def adapter(self) -> Adapter:
@@ -65,13 +68,30 @@ class VirtualRadio:
 
     async def central(self) -> Any:
         """Return the device that scans and connects."""
-        if self._central is None:
-            if self._hci is None:
+        async with self._making:
+            if self._central is None and self._hci is None:
                 self._central = await self.device("central", CENTRAL)
-            else:
-                transport = await self._transport(self._hci)
+            elif self._central is None:
+                transport = await self._transport(str(self._hci))
                 self._central = await _powered("central", CENTRAL, transport.source, transport.sink)
         return self._central
+
+    async def scan(self, scanner: VirtualScanner, *, on: bool) -> None:
+        """Have a scanner hear advertisements, or no longer; the radio scans while there is one."""
+        central = await self.central()
+        async with self._making:
+            before = bool(self._scanners)
+            (self._scanners.add if on else self._scanners.discard)(scanner)
+            if on and not before:
+                central.on("advertisement", self._heard)
+                await central.start_scanning(active=True, filter_duplicates=False)
+            elif before and not self._scanners:
+                await central.stop_scanning()
+                central.remove_listener("advertisement", self._heard)
+
+    def _heard(self, advertisement: Any) -> None:
+        for scanner in list(self._scanners):
+            scanner.heard(advertisement)
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Serve a controller on this link to a host in another process, one at a time; return the port."""
@@ -113,20 +133,16 @@ class VirtualScanner(BaseBleakScanner):
     def __init__(self, detection_callback: Any, service_uuids: Any, scanning_mode: str, **kwargs: Any) -> None:
         super().__init__(detection_callback, service_uuids)
         self._radio: VirtualRadio = kwargs["radio"]
-        self._active = scanning_mode == "active"
 
     async def start(self) -> None:
         self.seen_devices = {}
-        central = await self._radio.central()
-        central.on("advertisement", self._heard)
-        await central.start_scanning(active=self._active, filter_duplicates=False)
+        await self._radio.scan(self, on=True)
 
     async def stop(self) -> None:
-        central = await self._radio.central()
-        await central.stop_scanning()
-        central.remove_listener("advertisement", self._heard)
+        await self._radio.scan(self, on=False)
 
-    def _heard(self, advertisement: Any) -> None:
+    def heard(self, advertisement: Any) -> None:
+        """Pass an advertisement on to bleak."""
         kinds = require("bumble.core", "virtual").AdvertisingData
         data = advertisement.data
         uuids = [
@@ -174,7 +190,8 @@ class VirtualClient(BaseBleakClient):
         address = require("bumble.hci", "virtual").Address(self.address)
         core = require("bumble.core", "virtual")
         try:
-            self._connection = await central.connect(address, timeout=self._timeout)
+            async with self._radio.connecting:
+                self._connection = await central.connect(address, timeout=self._timeout)
         except (core.BaseBumbleError, asyncio.TimeoutError) as error:
             raise BleakDeviceNotFoundError(self.address, f"{self.address} does not answer: {error}") from error
         self._connection.on("disconnection", self._lost)

@@ -16,6 +16,11 @@ from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.rows import Event, Interval, Notification, Session, Stamp
 from pulselet.stream.schema import own_errors
 
+_PACKETS = (
+    "SELECT packet.id, arrival_ns, coalesce(name, ''), data "
+    "FROM packet LEFT JOIN source ON source.id = packet.source ORDER BY packet.id"
+)
+
 
 class Reader:
     """Reads a recording as a stream: no call but `segments` holds more than a few rows at once."""
@@ -54,18 +59,40 @@ class Reader:
         RecordingError
             If there is no such signal.
         """
+        for _, item in self._items(name):
+            yield item
+
+    def arrivals(self) -> Iterator[tuple[Notification | None, list[Block | Gap]]]:
+        """Yield every notification with what came of it; None with what came of none."""
+        items = self._items()
+        number, item = next(items, (None, None))
+        for key, *row in self.query(_PACKETS):
+            found = []
+            while item is not None and (number is None or number <= key):
+                if number is None:
+                    yield None, [item]
+                else:
+                    found.append(item)
+                number, item = next(items, (None, None))
+            yield Notification._make(row), found
+        while item is not None:
+            yield None, [item]
+            _, item = next(items, (None, None))
+
+    def _items(self, name: str | None = None) -> Iterator[tuple[int | None, Block | Gap]]:
+        """Yield number of the packet, if any, and item."""
         signals = self.signals if name is None else {name: self.signal(name)}
         where, wanted = ("", ()) if name is None else ("WHERE signal.name = ? ", (name,))
-        for of, first, count, ticks, arrival, values, reason in self.query(
-            "SELECT name, first, count, device_ticks, item.arrival_ns, float32, reason "
+        for packet, of, first, count, ticks, arrival, values, reason in self.query(
+            "SELECT packet, name, first, count, device_ticks, item.arrival_ns, float32, reason "
             f"FROM item JOIN signal ON signal.id = item.signal {where}ORDER BY item.id",
             wanted,
         ):
             if values is None:
-                yield Gap(signals[of], first, count, reason)
+                yield packet, Gap(signals[of], first, count, reason)
             else:
                 shaped = np.frombuffer(values, "<f4").astype(np.float32).reshape(count, len(signals[of].channels))
-                yield Block(signals[of], shaped, first, ticks, arrival)
+                yield packet, Block(signals[of], shaped, first, ticks, arrival)
 
     def segments(self, name: str) -> list[tuple[int, NDArray[np.float32]]]:
         """Return the runs of consecutive samples of a signal: index of the first, values `(n, channels)`.
@@ -88,26 +115,19 @@ class Reader:
         return [(first, np.concatenate(parts)) for first, parts in runs]
 
     def stamps(self, name: str) -> Iterator[Stamp]:
-        """Yield position and times of every block of a signal, in the order in which they came."""
+        """Yield where every block and gap of a signal stands, in the order in which they came."""
         self.signal(name)
-        yield from map(
-            Stamp._make,
-            self.query(
-                "SELECT first, count, device_ticks, item.arrival_ns FROM item JOIN signal ON signal.id = item.signal "
-                "WHERE name = ? AND reason IS NULL ORDER BY item.id",
-                (name,),
-            ),
-        )
+        for row in self.query(
+            "SELECT first, count, device_ticks, item.arrival_ns, reason "
+            "FROM item JOIN signal ON signal.id = item.signal WHERE name = ? ORDER BY item.id",
+            (name,),
+        ):
+            yield Stamp._make(row)
 
     def packets(self) -> Iterator[Notification]:
         """Yield every notification as it came."""
-        yield from map(
-            Notification._make,
-            self.query(
-                "SELECT arrival_ns, coalesce(name, ''), data FROM packet LEFT JOIN source ON source.id = packet.source "
-                "ORDER BY packet.id"
-            ),
-        )
+        for _, *row in self.query(_PACKETS):
+            yield Notification._make(row)
 
     def intervals(self) -> list[Interval]:
         """Return all labels."""

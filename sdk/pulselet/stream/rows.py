@@ -44,9 +44,13 @@ class Session:
 
 
 class Stamp(NamedTuple):
-    """When and where a block of `samples` samples stands, without its values."""
+    """Where a block or a gap stands, and when it came, without its values.
+
+    A gap has a `reason` and no times; its `samples` are None where nobody can tell how many are missing.
+    """
 
     first: int
-    samples: int
+    samples: int | None
     device_ticks: int | None
-    arrival_ns: int
+    arrival_ns: int | None
+    reason: str | None

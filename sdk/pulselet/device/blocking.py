@@ -1,0 +1,113 @@
+"""Devices for code that does not know `async`: a notebook cell, a script, a laboratory's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from pulselet.device.state import State
+from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.count import Count
+from pulselet.stream.recording import Recording
+
+T = TypeVar("T")
+
+
+class Streaming(Protocol):
+    """What a live device and a replayed one have in common."""
+
+    name: str
+    address: str
+
+    async def __aenter__(self) -> Any: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def signals(self) -> dict[str, Signal]: ...
+    @property
+    def counts(self) -> dict[str, Count]: ...
+    def stream(
+        self, *names: str, record: Recording | None = None, seconds: float | None = None
+    ) -> AsyncIterator[Block | Gap]: ...
+
+
+def blocking(device: Streaming) -> Blocking:
+    """Return a device to be used with plain `with` and `for`; its Bluetooth runs in a thread of its own.
+
+    >>> with blocking(replay("walk.pulse", speed=100)) as device:  # doctest: +SKIP
+    ...     for item in device.stream("acc", seconds=10):
+    ...         print(item.first, item.end)
+    """
+    return Blocking(device)
+
+
+class Blocking:
+    """What `blocking` returns."""
+
+    def __init__(self, device: Streaming) -> None:
+        self.device = device
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pulselet", daemon=True)
+
+    def __enter__(self) -> Blocking:
+        self._thread.start()
+        try:
+            self._run(self.device.__aenter__())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._run(self.device.__aexit__(kind, error, trace))
+        finally:
+            self._end()
+
+    @property
+    def signals(self) -> dict[str, Signal]:
+        """What the device can stream, by name."""
+        return self.device.signals
+
+    @property
+    def counts(self) -> dict[str, Count]:
+        """Where the samples of each signal of the last stream went."""
+        return self.device.counts
+
+    def stream(
+        self, *names: str, record: Recording | None = None, seconds: float | None = None
+    ) -> Iterator[Block | Gap]:
+        """Yield blocks and gaps; parameters and errors are those of the device's own `stream`."""
+        items = self.device.stream(*names, record=record, seconds=seconds)
+        try:
+            while True:
+                try:
+                    yield self._run(_next(items))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._run(_close(items))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _next(items: AsyncIterator[T]) -> T:
+    return await items.__anext__()
+
+
+async def _close(items: AsyncIterator[Any]) -> None:
+    await items.aclose()  # type: ignore[attr-defined]  # an async generator, as `stream` is

@@ -1,0 +1,146 @@
+"""A recording as a device: what was received comes again, at any speed, through the same interface."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from pulselet.device.information import Information
+from pulselet.device.state import State
+from pulselet.errors import DeviceError
+from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.count import Count
+from pulselet.stream.recording import Recording
+from pulselet.stream.rows import Notification
+
+Arrival = tuple[Notification | None, list[Block | Gap]]
+
+
+def replay(path: str | Path, *, speed: float = 1.0) -> ReplayDevice:
+    """Return the recording at `path` as a device, to be used with `async with`.
+
+    Parameters
+    ----------
+    speed
+        Times real time, after the arrival of each notification; `float("inf")` waits for nothing.
+
+    Raises
+    ------
+    DeviceError
+        If the speed is not above 0.
+    """
+    return ReplayDevice(Path(path), speed)
+
+
+class ReplayDevice:
+    """What `replay` returns; it has the interface of a live device.
+
+    Raises
+    ------
+    RecordingError
+        On entering, if there is no recording.
+    """
+
+    def __init__(self, path: Path, speed: float) -> None:
+        if not speed > 0:
+            raise DeviceError(f"a replay wants a speed above 0, got {speed}", "bad-speed")
+        self._path, self._speed = path, speed
+        self._recording: Recording
+        self.state = State.IDLE
+        self.name, self.address = path.stem, str(path)
+        self.information = Information()
+        self.signals: dict[str, Signal] = {}
+        self.counts: dict[str, Count] = {}
+        self.refused = self.reconnects = self.dropped = 0
+
+    async def __aenter__(self) -> ReplayDevice:
+        self._recording = Recording.open(self._path)
+        self.signals = self._recording.signals
+        self.name = next((session.device for session in self._recording.sessions()), self.name)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._recording.close()
+        self.state = State.CLOSED
+
+    async def stream(
+        self, *names: str, record: Recording | None = None, seconds: float | None = None
+    ) -> AsyncIterator[Block | Gap]:
+        """Yield the recorded blocks and gaps, with their own times, as they once arrived.
+
+        Parameters
+        ----------
+        names
+            Which signals; all if none is named.
+        record
+            Gets a copy, notifications included.
+        seconds
+            End after so many seconds of ours.
+
+        Raises
+        ------
+        DeviceError
+            "no-signal" if a name is not in the recording.
+        """
+        for name in names:
+            if name not in self.signals:
+                raise DeviceError(f"{self._path} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
+        wanted = names or tuple(self.signals)
+        self.counts = {name: Count() for name in wanted}
+        session = None
+        if record is not None:
+            session = record.begin(self.name, [self.signals[name] for name in wanted], replayed=str(self._path))
+        self.state = State.STREAMING
+        try:
+            async for packet, items in self._paced(seconds):
+                own = [item for item in items if item.signal.name in wanted]
+                _copy(record, packet, own)
+                for item in own:
+                    self._count(item)
+                    yield item
+        finally:
+            self.state = State.IDLE
+            if record is not None and session is not None:
+                record.end(session, "complete")
+
+    async def _paced(self, seconds: float | None) -> AsyncIterator[Arrival]:
+        began, first_ns = time.monotonic(), None
+        for packet, items in self._recording.arrivals():
+            at_ns = _arrival_ns(packet, items)
+            if at_ns is not None:
+                first_ns = at_ns if first_ns is None else first_ns
+                due = began + (at_ns - first_ns) / 1e9 / self._speed
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if seconds is not None and time.monotonic() - began > seconds:
+                return
+            yield packet, items
+
+    def _count(self, item: Block | Gap) -> None:
+        count = self.counts[item.signal.name]
+        if isinstance(item, Block):
+            count.received += len(item.values)
+        elif item.reason == "paused":
+            count.paused += item.lost or 0
+        else:
+            count.lost += item.lost or 0
+
+
+def _arrival_ns(packet: Notification | None, items: Collection[Block | Gap]) -> int | None:
+    if packet is not None:
+        return packet.arrival_ns
+    blocks: Iterator[int] = (item.arrival_ns for item in items if isinstance(item, Block))
+    return next(blocks, None)
+
+
+def _copy(record: Recording | None, packet: Notification | None, items: list[Block | Gap]) -> None:
+    if record is None:
+        return
+    if packet is None:
+        record.add(items)
+    else:
+        record.add(items, data=packet.data, arrival_ns=packet.arrival_ns, source=packet.source)
