@@ -169,6 +169,11 @@ def test_a_command_without_a_reference_is_refused(operation: int, reference: int
         movesense.fetch_log(1, 2**32)
 
 
+def test_an_ecg_beyond_its_bits_is_refused() -> None:
+    with pytest.raises(PacketError, match="do not fit"):
+        Stream.of("/Meas/ECG/128").write(Measurement(0, np.array([[1e6]], np.float32)))
+
+
 @given(st.sampled_from(["/Meas/Acc/52", "/Meas/IMU6/104", "/Meas/IMU6m/52", "/Meas/ECG/500"]), st.data())
 def test_measurements_survive_the_round_trip(path: str, data: st.DataObject) -> None:
     stream = Stream.of(path)

@@ -54,11 +54,11 @@ class Blocking:
         self.device = device
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pulselet", daemon=True)
+        self._thread.start()
 
     def __enter__(self) -> Blocking:
-        self._thread.start()
         try:
-            self._run(self.device.__aenter__())
+            self.run(self.device.__aenter__())
         except BaseException:
             self._end()
             raise
@@ -68,7 +68,7 @@ class Blocking:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._run(self.device.__aexit__(kind, error, trace))
+            self.run(self.device.__aexit__(kind, error, trace))
         finally:
             self._end()
 
@@ -90,13 +90,14 @@ class Blocking:
         try:
             while True:
                 try:
-                    yield self._run(_next(items))
+                    yield self.run(_next(items))
                 except StopAsyncIteration:
                     return
         finally:
-            self._run(_close(items))
+            self.run(_close(items))
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine does, run where the device's Bluetooth runs."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _end(self) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 from pulselet.device.link import Link
-from pulselet.errors import DeviceError
+from pulselet.errors import DeviceError, PacketError
 from pulselet.packets.battery import BatteryLevel
 
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
@@ -40,7 +40,7 @@ class Information:
                 with contextlib.suppress(DeviceError):
                     setattr(self, name, (await link.read(uuid)).rstrip(b"\0").decode(errors="replace"))
         if BATTERY in offered:
-            with contextlib.suppress(DeviceError):
+            with contextlib.suppress(DeviceError, PacketError):
                 self.heard(await link.read(BATTERY))
 
     async def follow(self, link: Link) -> None:
@@ -50,7 +50,7 @@ class Information:
                 await link.subscribe(BATTERY)
 
     def heard(self, data: bytes) -> int:
-        """Take what the device says of its battery, and return it in percent."""
+        """Take what the device says of its battery, and return it in percent; PacketError if it makes no sense."""
         self.battery_percent = BatteryLevel.from_bytes(data).percent
         return self.battery_percent
 

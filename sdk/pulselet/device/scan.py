@@ -9,13 +9,15 @@ from bleak import BleakScanner
 
 from pulselet.device.adapter import Adapter
 from pulselet.device.explain import own_errors
-from pulselet.packets import polar, profile
+from pulselet.packets import movesense, polar, profile, uart
 from pulselet.packets.gatt import full_uuid
 
 POLAR = 0x006B  # Bluetooth SIG company identifier
 KINDS = {
     profile.SERVICE: "Pulselet",
     polar.SERVICE: "Polar",
+    movesense.SERVICE: "Movesense",
+    uart.SERVICE: "UART",
     full_uuid(0x180D): "heart rate",
     full_uuid(0x1822): "oximeter",
     full_uuid(0x1809): "thermometer",

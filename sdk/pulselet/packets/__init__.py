@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from pulselet.errors import PacketError
-from pulselet.packets import device_information, polar, polar_control, profile
+from pulselet.packets import device_information, movesense, polar, polar_control, profile
 from pulselet.packets.battery import BatteryLevel
 from pulselet.packets.blood_pressure import BloodPressure, CuffPressure
 from pulselet.packets.date_time import DateTime
@@ -60,6 +60,8 @@ _FORMATS: dict[str, type[AnyPacket]] = {
     profile.RESULT: profile.Result,
     polar.DATA: polar.Frame,
     polar.CONTROL: polar_control.Response,
+    movesense.NOTIFY: movesense.Reply,
+    movesense.WRITE: movesense.Command,
 }
 # Where one characteristic carries several kinds of packet: what tells them apart. The class above is the usual one.
 _SEVERAL: dict[str, Callable[[bytes], AnyPacket]] = {polar.CONTROL: polar_control.parse}

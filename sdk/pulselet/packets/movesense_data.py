@@ -102,8 +102,10 @@ class Stream:
         return Measurement(time_ms, values if self.code == "<f4" else (values * self.scale).astype(np.float32))
 
     def write(self, measurement: Measurement) -> bytes:
-        """Return the payload of the DATA reply that holds a measurement."""
+        """Return the payload of the DATA reply that holds a measurement; PacketError if a value does not fit."""
         numbers = measurement.values if self.code == "<f4" else np.rint(measurement.values / self.scale)
+        if self.code == "<i4" and not np.abs(numbers).max(initial=0) < 2**31:
+            raise PacketError(f"a raw ECG has numbers of 32 bits; {np.abs(measurement.values).max()} mV do not fit")
         parts = np.split(numbers, self.groups, axis=1)
         head = struct.pack("<I", measurement.time_ms % 2**32)
         return head + b"".join(part.astype(self.code).tobytes() for part in parts)

@@ -67,12 +67,12 @@ class Reader:
         items = self._items()
         number, item = next(items, (None, None))
         for key, *row in self.query(_PACKETS):
-            found = []
-            while item is not None and (number is None or number <= key):
-                if number is None:
-                    yield None, [item]
-                else:
-                    found.append(item)
+            found: list[Block | Gap] = []
+            while item is not None and number is None:
+                yield None, [item]
+                number, item = next(items, (None, None))
+            while item is not None and number == key:
+                found.append(item)
                 number, item = next(items, (None, None))
             yield Notification._make(row), found
         while item is not None:

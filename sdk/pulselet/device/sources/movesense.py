@@ -1,0 +1,166 @@
+"""Movesense sensors: resources that are subscribed to by path, with the time of their first sample in ms."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from pulselet.device.link import Link
+from pulselet.device.sources.source import Source
+from pulselet.errors import DeviceError, PacketError
+from pulselet.packets import movesense
+from pulselet.packets.movesense import DATA, OK, RESULT, Joiner, Reply
+from pulselet.packets.movesense_data import HeartRate, Stream
+from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.count import Count
+from pulselet.stream.timed import TimedAssembler
+
+USUAL = {"ecg": "/Meas/ECG/125/mV", "acc": "/Meas/Acc/52", "hr": "/Meas/HR"}
+HEART_RATE = "/Meas/HR"
+CLOCK_HZ = 1000.0
+NS_PER_MS, ROUND_MS = 1_000_000, 2**32
+FIRST_REFERENCE = 10
+SAMPLES = 16  # about what a notification holds
+
+
+class MovesenseSource(Source):
+    """The GATT SensorData Protocol.
+
+    Parameters
+    ----------
+    paths
+        By name of the signal, the resource to subscribe to; what a sensor has depends on its application, and cannot
+        be asked for. ECG at 125 Hz, acceleration at 52 Hz and heart rate if not given.
+
+    Raises
+    ------
+    PacketError
+        If a path is not known.
+    """
+
+    title = "Movesense GATT SensorData Protocol"
+
+    def __init__(self, paths: Mapping[str, str] = USUAL) -> None:
+        super().__init__()
+        self._paths = dict(paths)
+        self._streams = {name: Stream.of(path) for name, path in paths.items() if path != HEART_RATE}
+        self._references = {name: FIRST_REFERENCE + at for at, name in enumerate(paths)}
+        self._names = {reference: name for name, reference in self._references.items()}
+        self.signals = {name: _signal(name, self._streams.get(name)) for name in paths}
+        self._wanted: Collection[str] = ()
+        self._anew(paths)
+
+    def _anew(self, names: Collection[str]) -> None:
+        self._joiner = Joiner()
+        self._latest_ms = dict.fromkeys(names, 0)
+        self._assemblers = {
+            name: TimedAssembler(self.signals[name]) for name in names if self.signals[name].rate_hz is not None
+        }
+        self._resumed: set[str] = set()
+        for name in names:
+            self.counts[name] = self._assemblers[name].count if name in self._assemblers else Count()
+
+    @classmethod
+    def fits(cls, link: Link) -> bool:
+        return movesense.SERVICE in link.services
+
+    @property
+    def characteristics(self) -> Collection[str]:
+        return (movesense.NOTIFY,)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {f"{name} path": self._paths[name] for name in self._wanted}
+
+    @property
+    def interval_s(self) -> float | None:
+        rates = [self.signals[name].rate_hz for name in self._wanted]
+        known = [SAMPLES / rate for rate in rates if rate is not None]
+        return max(1.0, *known) if known else None
+
+    async def prepare(self, link: Link) -> None:
+        await link.subscribe(movesense.NOTIFY)
+
+    async def start(self, link: Link, names: Collection[str]) -> None:
+        self._wanted = names
+        self._anew(names)
+        await self._begin(link)
+
+    async def resume(self, link: Link) -> None:
+        for assembler in self._assemblers.values():
+            assembler.resume()
+        self._resumed = set(self._wanted) - set(self._assemblers)
+        self._joiner = Joiner()
+        await self._begin(link)
+
+    async def _begin(self, link: Link) -> None:
+        for name in self._wanted:
+            reference, path = self._references[name], self._paths[name]
+            status = await _ask(link, movesense.subscribe(reference, path), reference)
+            if status not in (OK, OK + 1):
+                raise DeviceError(f"{link.name} has no {path} ({name}): status {status}", "refused")
+
+    async def stop(self, link: Link) -> None:
+        for name in self._wanted:
+            with contextlib.suppress(DeviceError, PacketError):
+                await _ask(link, movesense.unsubscribe(self._references[name]), self._references[name])
+        await super().stop(link)
+
+    def feed(self, uuid: str, data: bytes, arrival_ns: int) -> list[Block | Gap]:
+        found: list[Block | Gap] = []
+        for reply in self._joiner.feed(Reply.from_bytes(data)):
+            name = self._names.get(reply.reference, "")
+            if reply.code == DATA and name in self._wanted:
+                found += self._items(name, reply.payload, arrival_ns)
+        return found
+
+    def _items(self, name: str, payload: bytes, arrival_ns: int) -> list[Block | Gap]:
+        stream = self._streams.get(name)
+        if stream is None:
+            average = HeartRate.from_bytes(payload).average_bpm
+            return self._event(name, np.array([[average]], np.float32), arrival_ns)
+        measured = stream.read(payload)
+        if stream.rate_hz is None:
+            return self._event(name, measured.values, arrival_ns)
+        first_ns = self._unwrapped(name, measured.time_ms) * NS_PER_MS
+        last_ns = first_ns + round((len(measured.values) - 1) * 1e9 / stream.rate_hz)
+        return self._assemblers[name].feed(measured.values, last_ns, arrival_ns)
+
+    def _unwrapped(self, name: str, time_ms: int) -> int:
+        """Return the sensor's clock without its wrap at 32 bits, which comes after 50 days."""
+        latest = self._latest_ms[name]
+        step = (time_ms - latest + ROUND_MS // 2) % ROUND_MS - ROUND_MS // 2
+        self._latest_ms[name] = latest + step
+        return latest + step
+
+    def _event(self, name: str, values: np.ndarray, arrival_ns: int) -> list[Block | Gap]:
+        signal, count = self.signals[name], self.counts[name]
+        found: list[Block | Gap] = []
+        if name in self._resumed:
+            self._resumed.discard(name)
+            found.append(Gap(signal, count.expected, None, "disconnected"))
+        found.append(Block(signal, values, count.expected, None, arrival_ns))
+        count.received += len(values)
+        return found
+
+
+def _signal(name: str, stream: Stream | None) -> Signal:
+    if stream is None:
+        return Signal(name, "bpm", None, ("average",), loss_detectable=False)
+    units = set(stream.units)
+    unit = units.pop() if len(units) == 1 else ", ".join(dict.fromkeys(stream.units))
+    if stream.rate_hz is None:
+        return Signal(name, unit, None, stream.channels, loss_detectable=False)
+    return Signal(name, unit, float(stream.rate_hz), stream.channels, CLOCK_HZ)
+
+
+async def _ask(link: Link, command: bytes, reference: int) -> int:
+    """Return the status with which the sensor answers a command."""
+
+    def fits(data: bytes) -> bool:
+        return data[:2] == bytes([RESULT, reference])
+
+    answer = await link.ask(movesense.WRITE, command, answer=movesense.NOTIFY, fits=fits)
+    return Reply.from_bytes(answer).status
