@@ -32,6 +32,8 @@ class VirtualDevice:
         Device seconds per second of ours; 1 is real time.
     mtu
         The largest ATT MTU that it agrees to, from 23 to 517.
+    log
+        Gets characteristic and bytes of every notification that is handed to the radio, for whoever wants to compare.
 
     Attributes
     ----------
@@ -48,6 +50,7 @@ class VirtualDevice:
         faults: Faults | None = None,
         address: str = "F0:00:00:00:00:10",
         mtu: int = ATT_MTU,
+        log: list[tuple[str, bytes]] | None = None,
     ) -> None:
         if not speed > 0:
             raise DeviceError(f"a virtual device wants a speed above 0, got {speed}", "bad-speed")
@@ -55,6 +58,7 @@ class VirtualDevice:
             raise DeviceError(f"an ATT MTU is from 23 to 517, got {mtu}", "bad-mtu")
         self.name, self.roles, self.speed, self.address, self.mtu = name, roles, speed, address, mtu
         self.faults = faults or Faults()
+        self._log = log
         room = _room_for_name(roles)
         if not 0 < len(name.encode()) <= room:
             raise DeviceError(f"this device's name has 1 to {room} bytes, got {name!r}", "bad-name")
@@ -203,6 +207,8 @@ class VirtualDevice:
             return
         await self._device.notify_subscriber(self._connection, self._characteristics[uuid][1], data)
         self.sent += 1
+        if self._log is not None:
+            self._log.append((uuid, data))
 
 
 class VirtualWearable(VirtualDevice):

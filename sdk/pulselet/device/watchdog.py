@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable
 
@@ -63,8 +62,12 @@ class Watchdog:
         at, patience_s, source = min(until, key=lambda one: one[0])
         left = at - time.monotonic()
         if left > 0:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(link.bell.wait(), left)
+            # not wait_for: before Python 3.12 it swallows a cancellation that comes together with the bell
+            alarm = asyncio.get_running_loop().call_later(left, link.bell.set)
+            try:
+                await link.bell.wait()
+            finally:
+                alarm.cancel()
             return
         await asyncio.sleep(SECOND_LOOK_S)  # a consumer that held up the event loop has held up arrivals too
         if not link.arrived:
