@@ -107,6 +107,7 @@ async def _record(
     from pulselet.stream.recording import Recording
 
     async with wanted as device:
+        device.require(*names)
         with Recording.create(out, **({"subject": subject} if subject else {})) as recording:
             if labels is not None:
                 seconds = labels.start(recording, console) or seconds

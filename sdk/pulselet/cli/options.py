@@ -18,9 +18,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing 
 AdapterName = Annotated[
     str, typer.Option("--adapter", help="hci:HOST:PORT for a radio of `pulselet virtual`; else this computer's own.")
 ]
-Signals = Annotated[
-    str, typer.Option("--signals", help="Names, with commas between; the usual ones if not given.")
-]
+Signals = Annotated[str, typer.Option("--signals", help="Names, with commas between; the usual ones if not given.")]
 
 
 def adapter_of(name: str) -> Adapter:

@@ -26,7 +26,16 @@ DENIED = frozenset({_FREEDESKTOP + "AccessDenied", _FREEDESKTOP + "AuthFailed"})
 UNPAIRED = frozenset(
     f"org.bluez.Error.{name}" for name in ("NotPermitted", "NotAuthorized", "AuthenticationFailed", "NotPaired")
 )
-BUSY = frozenset(f"org.bluez.Error.{name}" for name in ("InProgress", "AlreadyConnected", "NotReady"))
+BUSY = frozenset(f"org.bluez.Error.{name}" for name in ("InProgress", "AlreadyConnected"))
+# what BlueZ says in the text of an error, whatever its name; its newer versions spell some of them another way
+SAID = {
+    "busy": "busy",
+    "notify acquired": "busy",  # another program has the notifications
+    "key-missing": "pairing",
+    "keymissing": "pairing",
+    "not-powered": "off",
+    "notpowered": "off",
+}
 UNPAIRED_CODES = frozenset(
     {
         BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHENTICATION,
@@ -80,15 +89,27 @@ def _of_bleak(device: str, error: BleakError) -> DeviceError:
         reason = _UNAVAILABLE.get(error.reason, "no-adapter")
         return told("this computer has no usable Bluetooth", reason, error.args[0])
     if isinstance(error, BleakGATTProtocolError):
-        return told(device, "pairing" if error.code in UNPAIRED_CODES else "refused", error)
+        return told(device, "pairing" if error.code in UNPAIRED_CODES else "refused", error.args[1])
     if isinstance(error, BleakDBusError):
-        name = error.dbus_error
-        if name in SERVICE_ABSENT:
-            return told("this computer's Bluetooth service does not answer", "no-adapter", error)
-        if name in DENIED:
-            return told("this computer's Bluetooth service", "permission", error)
-        if name in UNPAIRED:
-            return told(device, "pairing", error)
-        if name in BUSY or "busy" in str(error):
-            return told(device, "busy", error)
+        return _of_dbus(device, error)
+    if str(error).endswith("not found"):  # BlueZ has forgotten it between scan and connection
+        return told(device, "not-found", error)
     return told(device, "refused", error)
+
+
+def _of_dbus(device: str, error: BleakDBusError) -> DeviceError:
+    name, text = error.dbus_error, str(error).partition(";")[0]  # the bus daemon goes on with its whole rule book
+    if name in SERVICE_ABSENT:
+        return told("this computer's Bluetooth service does not answer", "no-adapter", text)
+    if name in DENIED:
+        return told("this computer's Bluetooth service", "permission", text)
+    if name == "org.bluez.Error.NotReady":
+        return told("this computer's Bluetooth", "off", text)
+    for words, reason in SAID.items():
+        if words in f"{name} {text}".lower():
+            return told(device, reason, text)
+    if name in UNPAIRED:
+        return told(device, "pairing", text)
+    if name in BUSY:
+        return told(device, "busy", text)
+    return told(device, "refused", text)

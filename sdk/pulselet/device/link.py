@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from weakref import WeakKeyDictionary
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
@@ -18,6 +19,7 @@ from pulselet.errors import DeviceError
 from pulselet.stream.rows import Notification
 
 ANSWER_S = 5.0  # how long a device may think about a command
+REQUEST_S = 30.0  # how long ATT lets one request take (Bluetooth Core 5.4, volume 3, part F, 3.3.3)
 
 
 class Link:
@@ -66,6 +68,17 @@ class Link:
             if not waiting.done():
                 waiting.set_exception(self.gone())
 
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what bleak raises into our errors; whatever fails once the link is down fails because of that."""
+        try:
+            with own_errors(self.name):
+                yield
+        except DeviceError as error:
+            if self.lost:
+                raise self.gone() from error
+            raise
+
     def gone(self) -> DeviceError:
         """Return the error that says that the link is down."""
         return DeviceError(f"{self.name} disconnected", "disconnected")
@@ -73,22 +86,24 @@ class Link:
     @property
     def services(self) -> set[str]:
         """UUIDs of the services that the device offers."""
-        return {service.uuid for service in self._client.services}
+        with self._errors():
+            return {service.uuid for service in self._client.services}
 
     @property
     def characteristics(self) -> dict[str, list[str]]:
         """UUID of every characteristic, and what can be done with it: "read", "notify" and so on."""
-        return {one.uuid: list(one.properties) for one in self._client.services.characteristics.values()}
+        with self._errors():
+            return {one.uuid: list(one.properties) for one in self._client.services.characteristics.values()}
 
     async def read(self, uuid: str) -> bytes:
         """Return the value of a characteristic."""
-        with own_errors(self.name):
-            return bytes(await self._client.read_gatt_char(uuid))
+        with self._errors():
+            return bytes(await asyncio.wait_for(self._client.read_gatt_char(uuid), REQUEST_S))
 
     async def write(self, uuid: str, data: bytes) -> None:
         """Write a characteristic, and wait until the device has it."""
-        with own_errors(self.name):
-            await self._client.write_gatt_char(uuid, data, response=True)
+        with self._errors():
+            await asyncio.wait_for(self._client.write_gatt_char(uuid, data, response=True), REQUEST_S)
 
     async def ask(
         self, command: str, data: bytes, *, answer: str | None = None, fits: Callable[[bytes], bool] = lambda _: True
@@ -129,7 +144,7 @@ class Link:
         def stamp(_: object, data: bytearray) -> None:
             self._arrive(Notification(time.monotonic_ns(), uuid, bytes(data)))
 
-        with own_errors(self.name):
+        with self._errors():
             await self._client.start_notify(uuid, stamp)
         self._subscribed.add(uuid)
 
@@ -144,7 +159,7 @@ class Link:
         """Have no more notifications of these characteristics."""
         for uuid in self._subscribed.intersection(uuids):
             self._subscribed.discard(uuid)
-            with own_errors(self.name):
+            with self._errors():
                 await self._client.stop_notify(uuid)
 
     async def close(self) -> None:
@@ -156,12 +171,21 @@ class Link:
 
 async def find(wanted: str, adapter: Adapter, timeout_s: float) -> BLEDevice:
     """Return the device with this name or address; DeviceError if it is not heard within `timeout_s`."""
-    with own_errors(wanted):
-        heard = await BleakScanner.find_device_by_filter(
-            lambda device, adv: wanted in (device.address, device.name, adv.local_name),
-            timeout=timeout_s,
-            **adapter.scanning,
-        )
+    async with one_scan():
+        with own_errors(wanted):
+            heard = await BleakScanner.find_device_by_filter(
+                lambda device, adv: wanted in (device.address, device.name, adv.local_name),
+                timeout=timeout_s,
+                **adapter.scanning,
+            )
     if heard is None:
         raise told(f"no device {wanted!r} in range within {timeout_s:g} s", "not-found")
     return heard
+
+
+_scanning: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def one_scan() -> asyncio.Lock:
+    """Return the lock that keeps scans apart: BlueZ allows a program one at a time."""
+    return _scanning.setdefault(asyncio.get_running_loop(), asyncio.Lock())

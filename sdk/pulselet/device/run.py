@@ -42,6 +42,8 @@ class Run:
         self.seconds = seconds
         self.watchdog = Watchdog(chosen)
         self.session = 0
+        self._task: asyncio.Task[None] | None = None
+        self._ending = False
         self.nonsense: PacketError | None = None  # the last straw
         self.owner = {uuid: source for source in chosen for uuid in source.characteristics}
 
@@ -52,6 +54,27 @@ class Run:
         for source in self.chosen:
             facts |= source.facts
         self.session = record.begin(device.name, signals, **{key: value for key, value in facts.items() if value})
+
+    def begun(self) -> asyncio.Task[None]:
+        """Begin to pump, and return the task that does."""
+        self._task = asyncio.create_task(self.go())
+        self._task.add_done_callback(lambda _: self.live.bell.set())
+        return self._task
+
+    async def end(self) -> None:
+        """Stop, and return when the device has been told; what the task raised, its consumer has got or does not want.
+
+        It may be asked for twice, by the next stream and by the iterator that was left: a second cancellation would
+        break off the first one's farewell.
+        """
+        if self._task is None:
+            return
+        if not self._ending:
+            self._ending = True
+            self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()
 
     async def go(self) -> None:
         """Pump until all is over; whatever happens, the device is told to stop and the recording is closed."""

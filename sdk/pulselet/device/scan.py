@@ -9,6 +9,7 @@ from bleak import BleakScanner
 
 from pulselet.device.adapter import Adapter
 from pulselet.device.explain import own_errors
+from pulselet.device.link import one_scan
 from pulselet.packets import movesense, polar, profile, uart
 from pulselet.packets.gatt import full_uuid
 
@@ -48,8 +49,9 @@ async def scan(seconds: float = 5.0, *, adapter: Adapter | None = None, everythi
         If this computer has no usable Bluetooth, and why.
     """
     adapter = adapter or Adapter()
-    with own_errors():
-        heard = await BleakScanner.discover(seconds, return_adv=True, **adapter.scanning)
+    async with one_scan():
+        with own_errors():
+            heard = await BleakScanner.discover(seconds, return_adv=True, **adapter.scanning)
     found = [
         Found(
             adv.local_name or device.name or "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -81,7 +80,7 @@ class Device:
         self.policy, self.label = reconnect, label
         self._given = list(sources)
         self._on_state = on_state
-        self._streaming: asyncio.Task[None] | None = None
+        self._run: Run | None = None
         self._state = State.IDLE
         self.link: Link
         self.name = self.address = ""
@@ -160,8 +159,8 @@ class Device:
 
     async def _stop(self) -> None:
         """End a stream that its consumer has left, so that the device is told before the link goes."""
-        if self._streaming is not None:
-            await _ended(self._streaming)
+        if self._run is not None:
+            await self._run.end()
 
     async def stream(
         self, *names: str, record: Recording | None = None, seconds: float | None = None
@@ -190,13 +189,13 @@ class Device:
             If the recording holds these signals already, or cannot be written to.
         """
         await self._stop()
-        run = Run(self, self._chosen(names), record, LiveQueue(LIVE_BLOCKS), seconds)
+        live = LiveQueue(LIVE_BLOCKS)
+        run = Run(self, self._chosen(names), record, live, seconds)
         self.refused = self.reconnects = self.dropped = 0
         if record is not None:
             run.begin(record)
-        live = run.live
-        self._streaming = pump = asyncio.create_task(run.go())
-        pump.add_done_callback(lambda _: live.bell.set())
+        self._run = run
+        pump = run.begun()
         try:
             while not pump.done() or live.waiting:
                 live.bell.clear()
@@ -209,25 +208,19 @@ class Device:
             await pump
         finally:
             self.dropped = live.dropped
-            await _ended(pump)  # its own: by the time an abandoned iterator is closed, another may be at work
+            await run.end()  # its own: by the time an abandoned iterator is closed, another may be at work
+
+    def require(self, *names: str) -> None:
+        """Raise DeviceError ("no-signal") if the device cannot stream one of these."""
+        for name in names:
+            if name not in self.signals:
+                raise DeviceError(f"{self.name} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
 
     def _chosen(self, names: Sequence[str]) -> dict[Source, list[str]]:
         """Return which of the signals each source is to stream."""
-        prefix = self._prefix
-        known = self.signals
-        for name in names:
-            if name not in known:
-                raise DeviceError(f"{self.name} has no signal {name!r}; it has {sorted(known)}", "no-signal")
+        self.require(*names)
         wanted = {
-            source: [own for own in (source.signals if names else source.default) if not names or prefix + own in names]
+            source: [own for own in source.signals if self._prefix + own in names] if names else list(source.default)
             for source in self.sources
         }
         return {source: own for source, own in wanted.items() if own}
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Cancel a task and return when it is over; what it raised, its consumer has got or does not want."""
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from bleak.args import SizedBuffer
@@ -31,6 +30,7 @@ LL_PAYLOAD = 251  # bytes in one link-layer packet with the data length extensio
 MTU = 517  # what the central asks for; the peripheral may agree to less
 ATT_OVERHEAD = 3
 CENTRAL = "F0:00:00:00:00:01"
+CONNECTION_TIMEOUT = 0x08  # HCI error code
 
 
 class VirtualRadio:
@@ -63,7 +63,7 @@ class VirtualRadio:
 
     async def device(self, name: str, address: str) -> Any:
         """Return a powered bumble device with a controller on this link."""
-        controller = self._controller(name)
+        controller = self.controller(name)
         return await _powered(name, address, controller, controller)
 
     async def central(self) -> Any:
@@ -73,12 +73,22 @@ class VirtualRadio:
                 self._central = await self.device("central", CENTRAL)
             elif self._central is None:
                 transport = await self._transport(str(self._hci))
+                transport.source.terminated.add_done_callback(self._hung_up)
                 self._central = await _powered("central", CENTRAL, transport.source, transport.sink)
         return self._central
+
+    def _hung_up(self, _: object) -> None:
+        """The process with the controller is gone: the next attempt looks for it anew."""
+        self._central = None
+        self._scanners.clear()
 
     async def scan(self, scanner: VirtualScanner, *, on: bool) -> None:
         """Have a scanner hear advertisements, or no longer; the radio scans while there is one."""
         central = await self.central()
+        with bleak_errors("the virtual radio"):
+            await self._scan(central, scanner, on)
+
+    async def _scan(self, central: Any, scanner: VirtualScanner, on: bool) -> None:
         async with self._making:
             before = bool(self._scanners)
             (self._scanners.add if on else self._scanners.discard)(scanner)
@@ -94,18 +104,25 @@ class VirtualRadio:
             scanner.heard(advertisement)
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Serve a controller on this link to a host in another process, one at a time; return the port."""
-        listening = socket.create_server((host, port))
-        server = require("bumble.transport.tcp_server", "virtual")
-        transport = await server.open_tcp_server_transport_with_socket(listening)
-        self._served = self._controller("served", transport)
-        return int(listening.getsockname()[1])
+        """Serve a controller on this link to a host in another process, and return the port.
 
-    def _controller(self, name: str, transport: Any = None) -> Any:
-        ends = {} if transport is None else {"host_source": transport.source, "host_sink": transport.sink}
-        controller = require("bumble.controller", "virtual").Controller(name, link=self._link, **ends)
+        A host that goes away without a word, such as one that was killed, loses its connections.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Served(self), host, port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def controller(self, name: str, *ends: Any) -> Any:
+        """Return a controller on this link; `ends` are the source and the sink of a host elsewhere."""
+        controller = require("bumble.controller", "virtual").Controller(name, *ends, link=self._link)
         controller.le_acl_data_packet_length = LL_PAYLOAD
         return controller
+
+    def remove(self, controller: Any) -> None:
+        """Take a controller off the link, as if it had gone out of range."""
+        for connection in list(controller.le_connections.values()):
+            connection.send_ll_control_pdu(require("bumble.ll", "virtual").TerminateInd(CONNECTION_TIMEOUT))
+        self._link.remove_controller(controller)
 
     @staticmethod
     async def _transport(hci: str) -> Any:
@@ -119,12 +136,39 @@ class VirtualRadio:
             ) from error
 
 
+class _Served(asyncio.Protocol):
+    """A host in another process, and the controller that it gets."""
+
+    def __init__(self, radio: VirtualRadio) -> None:
+        self._radio = radio
+
+    def connection_made(self, transport: Any) -> None:
+        common = require("bumble.transport.common", "virtual")
+        self._source = common.StreamPacketSource()
+        self._controller = self._radio.controller("served", self._source, common.StreamPacketSink(transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._source.data_received(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._radio.remove(self._controller)
+
+
 async def _powered(name: str, address: str, source: Any, sink: Any) -> Any:
     host = require("bumble.host", "virtual").Host(source, sink)
     at = require("bumble.hci", "virtual").Address(address)
     device = require("bumble.device", "virtual").Device(name=name, address=at, host=host)
     await device.power_on()
     return device
+
+
+@contextlib.contextmanager
+def bleak_errors(subject: str) -> Iterator[None]:
+    """Turn what bumble raises in the block into a BleakError."""
+    try:
+        yield
+    except require("bumble.core", "virtual").BaseBumbleError as error:
+        raise BleakError(f"{subject}: {error or type(error).__name__}") from error
 
 
 class VirtualScanner(BaseBleakScanner):
@@ -194,6 +238,7 @@ class VirtualClient(BaseBleakClient):
                 self._connection = await central.connect(address, timeout=self._timeout)
         except (core.BaseBumbleError, asyncio.TimeoutError) as error:
             raise BleakDeviceNotFoundError(self.address, f"{self.address} does not answer: {error}") from error
+        self._down: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connection.on("disconnection", self._lost)
         self._peer = require("bumble.device", "virtual").Peer(self._connection)
         await self._do(self._peer.request_mtu, MTU)
@@ -202,6 +247,7 @@ class VirtualClient(BaseBleakClient):
 
     def _lost(self, reason: int) -> None:
         self._connection = None
+        self._down.set_result(None)
         if self._disconnected_callback is not None:
             self._disconnected_callback()
 
@@ -235,14 +281,18 @@ class VirtualClient(BaseBleakClient):
         """Return what a request gives; a link that drops meanwhile is bleak's error, not a cancellation."""
         if self._connection is None:
             raise BleakError(f"{self.address} is not connected")
+        asked: asyncio.Future[T] = asyncio.ensure_future(request(*args, **options))
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # somebody has looked at it
         try:
-            return await request(*args, **options)
-        except asyncio.CancelledError:
-            if self._connection is None:
-                raise BleakError(f"{self.address} disconnected during a request") from None
-            raise
-        except require("bumble.core", "virtual").BaseBumbleError as error:
-            raise BleakError(f"{self.address}: {error}") from error
+            waiting: list[asyncio.Future[Any]] = [asked, self._down]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not asked.done():  # a request that was queued behind another would wait for its time-out
+                asked.cancel()
+        if self._down.done():
+            raise BleakError(f"{self.address} disconnected during a request")
+        with bleak_errors(self.address):
+            return asked.result()
 
     async def read_gatt_char(
         self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **kwargs: Any

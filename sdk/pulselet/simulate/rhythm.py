@@ -1,7 +1,7 @@
 """How beats follow one another.
 
 After McSharry, Clifford, Tarassenko and Smith, "A dynamical model for generating synthetic electrocardiogram signals",
-IEEE Transactions on Biomedical Engineering 50, 2003, section III: the spectrum of the intervals has two Gaussians, of
+IEEE Transactions on Biomedical Engineering 50, 2003: the spectrum of the intervals has two Gaussians, of
 slow waves in blood pressure and of breathing.
 """
 
@@ -70,7 +70,7 @@ def beats(intervals_s: Iterator[float], before_s: float = 0.0) -> Iterator[float
     interval_s = next(intervals_s)
     more = max(math.ceil(before_s / interval_s - 0.5), 0)
     now_s = -interval_s * (more + 0.5)
-    for one in chain(repeat(interval_s, more + 1), intervals_s):
+    for one in chain(repeat(interval_s, more + 2), intervals_s):
         yield now_s
         now_s += one
 
@@ -99,7 +99,7 @@ def rr_intervals(
 ) -> NDArray[np.float64]:
     """Return RR intervals `(beats,)` in s, as many as it takes to last `duration_s`.
 
-    Their spectrum has two Gaussians, at 0.1 Hz and at the rate of breathing (McSharry et al., section III): `lf_s**2`
+    Their spectrum has two Gaussians, at 0.1 Hz and at the rate of breathing (McSharry et al.): `lf_s**2`
     and `hf_s**2` are the powers below them.
 
     Raises

@@ -45,7 +45,7 @@ def label_intervals(recording: Reader) -> Iterator[Interval]:
 
 def _inside(first: int, samples: int, first_ns: int, last_ns: int, span: Span) -> tuple[int, int] | None:
     """Return index of the first sample of a block within a span, and one past the last; None if there is none."""
-    step_ns = (last_ns - first_ns) / (samples - 1) if samples > 1 else 1.0
+    step_ns = (last_ns - first_ns) / max(samples - 1, 1) or 1.0  # events of one notification share its time
     skip = max(0, -int((first_ns - span.since_ns) // step_ns))
     keep = min(samples, -int((first_ns - span.until_ns) // step_ns))
     return (first + skip, first + keep) if skip < keep else None
