@@ -12,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulselet.errors import PacketError
-from pulselet.packets.profile import END, INT16, PAUSE, Description, Packet, StreamInfo
+from pulselet.packets.profile import (
+    ABSTAINED,
+    DELTA16,
+    DELTA24,
+    END,
+    INT16,
+    INT24,
+    PAUSE,
+    Description,
+    Identity,
+    Packet,
+    Result,
+    StreamInfo,
+)
 
 DESCRIPTION = Description(
     session=7,
@@ -88,7 +101,7 @@ def test_a_packet_that_makes_no_sense_is_refused(data: str, complaint: str) -> N
 
 
 def test_half_a_sample_is_refused() -> None:
-    with pytest.raises(PacketError, match="4 values are not whole samples of 3 channels"):
+    with pytest.raises(PacketError, match="8 bytes are not whole samples of 3 channels"):
         Packet(1, INT16, 0, 0, bytes(8)).samples(3)
 
 
@@ -123,5 +136,97 @@ def test_a_device_without_streams_is_refused() -> None:
 @given(st.binary(max_size=80))
 def test_no_bytes_lead_to_anything_but_our_error(data: bytes) -> None:
     for parse in (Packet.from_bytes, Description.from_bytes):
+        with contextlib.suppress(PacketError):
+            parse(data)
+
+
+def test_24_bit_samples_are_drawn_as_the_document_says() -> None:
+    data = bytes.fromhex("03 01 0000 00000000 010000 ffffff 000080")
+    assert Packet.from_bytes(data).samples(1).tolist() == [[1], [-1], [-(2**23)]]
+    assert bytes(Packet.of(3, INT24, 0, 0, np.array([[1], [-1], [-(2**23)]]))) == data
+
+
+def test_differences_are_drawn_as_the_document_says() -> None:
+    # by hand: +1 -2 +3 -4 in 3 bits are 001 110 011 100, the first one lowest: 100 011 110 001 is 0x8f1
+    data = bytes.fromhex("01 02 0a00 00000000 03 03 6400 fbff f108")
+    values = [[100, -5], [101, -7], [104, -11]]
+    assert Packet.from_bytes(data).samples(2).tolist() == values
+    wider = bytes.fromhex("01 02 0a00 00000000 03 04 6400 fbff e1 c3")  # in 4 bits, a byte holds two
+    assert Packet.from_bytes(wider).samples(2).tolist() == values
+    assert bytes(Packet.of(1, DELTA16, 10, 0, np.array(values))) == data
+
+
+def test_samples_that_do_not_change_take_no_bits() -> None:
+    packet = Packet.of(1, DELTA24, 0, 0, np.full((200, 2), -(2**23)))
+    assert len(packet.payload) == 2 + 6
+    assert (packet.samples(2) == -(2**23)).all()
+
+
+def walks(bits: int) -> st.SearchStrategy[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+    limit = 2 ** (bits - 1)
+    rows = st.lists(st.tuples(*[st.integers(-limit, limit - 1)] * 3), min_size=1, max_size=60)
+    return rows.map(np.array)
+
+
+@given(walks(16), walks(24))
+def test_samples_of_every_kind_survive_the_round_trip(narrow: Any, wide: Any) -> None:
+    for kind, values in ((INT16, narrow), (DELTA16, narrow), (INT24, wide), (DELTA24, wide)):
+        packet = Packet.from_bytes(bytes(Packet.of(1, kind, 0, 0, values)))
+        assert np.array_equal(packet.samples(3), values)
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [
+        ("00 04 0000", "0 samples of 1 channels"),
+        ("02 04 0000", "want 5 bytes, got 4"),
+        ("02 04 0000 0000", "want 5 bytes, got 6"),
+        ("02 12 0000 000000", "deltas of 18 bits"),
+        ("03 11 ff7f 0100000000", "lead out of 16 bits"),
+    ],
+)
+def test_differences_that_make_no_sense_are_refused(payload: str, complaint: str) -> None:
+    packet = Packet(1, DELTA16, 0, 0, bytes.fromhex(payload))
+    with pytest.raises(PacketError, match=complaint):
+        packet.samples(1)
+
+
+def test_values_that_do_not_fit_are_refused() -> None:
+    for kind, value in ((INT16, 2**15), (DELTA16, -(2**15) - 1), (INT24, 2**23)):
+        with pytest.raises(PacketError, match="bits"):
+            Packet.of(1, kind, 0, 0, np.array([[value]]))
+    with pytest.raises(PacketError, match="255 samples at the most, got 256"):
+        Packet.of(1, DELTA16, 0, 0, np.zeros((256, 1), np.int64))
+
+
+def test_an_identity_is_drawn_as_the_document_says() -> None:
+    drawn = bytes.fromhex("01" + "aa" * 32 + "bb" * 32 + "02 0472657374 0477616c6b")
+    identity = Identity(b"\xaa" * 32, b"\xbb" * 32, ("rest", "walk"))
+    assert Identity.from_bytes(drawn) == identity
+    assert bytes(identity) == drawn
+    for length in range(len(drawn)):
+        with pytest.raises(PacketError):
+            Identity.from_bytes(drawn[:length])
+
+
+def test_a_result_is_drawn_as_the_document_says() -> None:
+    drawn = bytes.fromhex("0700 00800000 c8000000 02 01 0000403f 0000803f")
+    result = Result.from_bytes(drawn)
+    assert result == Result(7, 32768, 200, 2, ABSTAINED, 0.75, 1.0)
+    assert result.abstained
+    assert bytes(result) == drawn
+    for length in range(20):
+        with pytest.raises(PacketError):
+            Result.from_bytes(drawn[:length])
+    with pytest.raises(PacketError, match="from 0 to 1"):
+        Result.from_bytes(drawn[:12] + bytes.fromhex("0000803f 00000040"))
+
+
+@given(st.binary(max_size=80), st.integers(1, 4))
+def test_no_payload_leads_to_anything_but_our_error(data: bytes, channels: int) -> None:
+    for kind in (INT16, INT24, DELTA16, DELTA24):
+        with contextlib.suppress(PacketError):
+            Packet(1, kind, 0, 0, data or b"\0").samples(channels)
+    for parse in (Identity.from_bytes, Result.from_bytes):
         with contextlib.suppress(PacketError):
             parse(data)

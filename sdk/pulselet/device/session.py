@@ -13,9 +13,11 @@ from pulselet.device.reconnect import Reconnect
 from pulselet.device.run import Run
 from pulselet.device.scan import Found, scan
 from pulselet.device.sources import source_types
+from pulselet.device.sources.profile import ProfileSource
 from pulselet.device.sources.source import Source
 from pulselet.device.state import State
 from pulselet.errors import DeviceError
+from pulselet.packets.profile import Identity
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.live import LiveQueue
@@ -135,6 +137,11 @@ class Device:
         """Where the samples of each signal of the last stream went."""
         prefix = self._prefix
         return {prefix + name: count for source in self.sources for name, count in source.counts.items()}
+
+    @property
+    def identity(self) -> Identity | None:
+        """What pipeline and net the device says that it runs; None if it does not say."""
+        return next((source.identity for source in self.sources if isinstance(source, ProfileSource)), None)
 
     @property
     def _prefix(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from pulselet.errors import ModelError
 from pulselet.model.decide import Decision, Rule
 from pulselet.model.quantize import io_parameters, quantise
 from pulselet.model.tflm import Net
+from pulselet.packets.profile import Identity
 from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.stage import Samples
 from pulselet.stream.block import Block, Gap
@@ -60,6 +62,11 @@ class Classifier:
     @cached_property
     def _parameters(self) -> tuple[float, int, float, int]:
         return io_parameters(self.model)
+
+    @property
+    def identity(self) -> Identity:
+        """What a device that runs this says of itself."""
+        return Identity(bytes.fromhex(self.pipeline.hash), hashlib.sha256(self.model).digest(), self.labels)
 
     @property
     def rule(self) -> Rule:

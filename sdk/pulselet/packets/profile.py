@@ -119,12 +119,15 @@ class Packet:
         """Return the samples `(n, channels)`; PacketError if one is incomplete or leaves its range."""
         if self.kind in DELTAS:
             return self._from_deltas(channels)
+        size = BYTES[self.kind] * channels
+        if len(self.payload) % size:
+            raise PacketError(f"{len(self.payload)} bytes are not whole samples of {channels} channels", bytes(self))
         values = int24_values(self.payload) if self.kind == INT24 else np.frombuffer(self.payload, "<i2")
-        if len(values) % channels:
-            raise PacketError(f"{len(values)} values are not whole samples of {channels} channels", bytes(self))
         return values.astype(np.int32).reshape(-1, channels)
 
     def _from_deltas(self, channels: int) -> NDArray[np.int32]:
+        if len(self.payload) < 2:
+            raise PacketError(f"a delta-coded packet begins with 2 bytes, got {len(self.payload)}", bytes(self))
         count, width, size = self.payload[0], self.payload[1], BYTES[self.kind]
         bits = (count - 1) * channels * width
         wanted = 2 + channels * size + (bits + 7) // 8

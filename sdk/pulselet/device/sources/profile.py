@@ -15,7 +15,8 @@ from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
 
 RESULT = "result"
-RESULT_CHANNELS = ("label", "confidence", "quality", "abstained")
+RESULT_CHANNELS = ("start", "label", "confidence", "quality", "abstained")
+START_MODULUS = 2**24  # up to which float32 holds every whole number
 
 
 class ProfileSource(Source):
@@ -123,7 +124,7 @@ class ProfileSource(Source):
             return []
         found: list[Block | Gap] = [Gap(signal, count.expected, lost, "lost")] if lost else []
         count.lost += lost
-        values = [[result.label, result.confidence, result.quality, result.abstained]]
+        values = [[result.start % START_MODULUS, result.label, result.confidence, result.quality, result.abstained]]
         found.append(Block(signal, np.array(values, np.float32), count.expected, result.ticks, arrival_ns))
         count.received += 1
         return found
