@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,3 +120,33 @@ def test_received_lost_and_paused_add_up_to_what_the_device_counted(story: list[
     assert [item.first for item in items] == [0, *(item.end for item in items)][: len(items)]
     for block in (item for item in items if isinstance(item, Block)):
         assert (block.values[:, 0] * 2 == np.arange(block.first, block.end) % 1000).all()
+
+
+@pytest.mark.parametrize("back_s", [0.1, 3600.0, 40_000.0])
+def test_a_clock_that_steps_back_loses_nothing(back_s: float) -> None:
+    early = Packet.from_bytes(packet(10, 10))
+    stepped = bytes(replace(early, ticks=(early.ticks - round(back_s * CLOCK_HZ)) % 2**32))
+    assembler, items = fed(packet(0, 10), stepped, packet(20, 10))
+    assert items == [("block", 0, 10), ("block", 10, 20), ("block", 20, 30)]
+    assert assembler.counts["acc"].lost == 0
+
+
+def test_after_a_reconnect_the_gap_says_why() -> None:
+    assembler = Assembler(DESCRIPTION)
+    assembler.feed(packet(0, 10), 0)
+    assembler.resume()
+    gap, _ = assembler.feed(packet(30, 10), 0)
+    assert gap == Gap(assembler.signals[1], 10, 20, "disconnected")
+    assert assembler.feed(packet(50, 10), 0)[0] == Gap(assembler.signals[1], 40, 10, "lost")
+
+
+def test_a_device_that_counts_from_0_again_goes_on_where_the_stream_was() -> None:
+    assembler = Assembler(DESCRIPTION)
+    assembler.feed(packet(0, 10), 0)
+    assembler.restart()
+    unknown, lost, block = assembler.feed(packet(5, 10), 0)
+    assert unknown == Gap(assembler.signals[1], 10, None, "restarted")
+    assert (lost.first, lost.end) == (10, 15)  # the first five samples of its new count never came
+    assert (block.first, block.end) == (15, 25)
+    (block,) = assembler.feed(packet(15, 10), 0)
+    assert (block.first, block.end) == (25, 35)

@@ -115,6 +115,16 @@ def test_a_device_off_its_rate_by_two_percent_loses_nothing(error: float) -> Non
     assert run.assembler.rate_hz == pytest.approx(run.rate_hz, rel=1e-4)
 
 
+def test_whole_frames_are_lost_even_if_the_clock_scatters_by_a_tenth_of_a_second() -> None:
+    run = Run()
+    draw = np.random.default_rng(4)
+    lost = {7, 8, 20, 33, 34, 35}
+    for frame in range(40):
+        if frame not in lost:
+            run.send(frame, error_ns=-int(draw.uniform(0, 0.1) * NS))
+    assert [gap[:2] for gap in run.gaps] == [(7 * SIZE, 2 * SIZE), (20 * SIZE, SIZE), (33 * SIZE, 3 * SIZE)]
+
+
 @pytest.mark.parametrize("error", [-0.02, 0.02])
 def test_a_long_loss_is_counted_at_the_device_s_own_rate(error: float) -> None:
     run = Run(rate_hz=130 * (1 + error))

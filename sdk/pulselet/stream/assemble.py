@@ -111,10 +111,10 @@ class Assembler:
         if rounds < 0:  # a late packet, or a clock that stepped back: less than half a round either way
             rounds = -1 if step >= WRAP // 2 else 0
         index = last_index + step + WRAP * rounds
-        ticks = last_ticks + elapsed
         if index > last_index:
-            self._clock[info.name] = index, ticks
-        return index, ticks
+            went_on = round((index - last_index) * self.description.clock_hz * 1000 / info.rate_mhz)
+            self._clock[info.name] = index, last_ticks + (elapsed if elapsed >= 0 else went_on)
+        return index, last_ticks + elapsed
 
 
 def _signal(info: StreamInfo, clock_hz: int) -> Signal:

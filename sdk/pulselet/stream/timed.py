@@ -76,6 +76,7 @@ class TimedAssembler:
         self._begin = 0  # index at which the device's present clock began
         self._stepped: float | None = None  # deviation of the last frame, if it stepped back
         self._sizes: deque[int] = deque(maxlen=8)
+        self._scatter: deque[float] = deque(maxlen=8)  # deviations of late, but for gaps
         self._frames: deque[tuple[int, int, int]] = deque(maxlen=REMEMBERED)
         self._gaps: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
 
@@ -146,13 +147,24 @@ class TimedAssembler:
         if self._jumped(deviation, tolerance):
             self._start(time_ns)
             return [Gap(self.signal, self.count.expected, None, DISCONNECTED if self._resumed else JUMPED)]
+        if deviation <= tolerance:
+            self._scatter.append(abs(deviation))
         if deviation < -tolerance:
             self._step_back(time_ns, size, deviation, tolerance)
             return []
         self._stepped = None
-        lost = round(deviation) if deviation > tolerance else 0
+        lost = self._missing(deviation) if deviation > tolerance else 0
         self._clock.follow(time_ns, size + lost)
         return [self._lose(lost)] if lost else []
+
+    def _missing(self, deviation: float) -> int:
+        """Return how many samples are missing.
+
+        Where the clock scatters by more than a sample, these are whole frames, if all of late were of one length.
+        """
+        if len(set(self._sizes)) == 1 and max(self._scatter, default=0.0) > 1.0 and not self._resumed:
+            return max(1, round(deviation / self._sizes[0])) * self._sizes[0]
+        return round(deviation)
 
     def _lose(self, lost: int) -> Gap:
         first = self.count.expected
