@@ -116,7 +116,9 @@ class Packet:
         return int(_PAUSE.unpack(self.payload)[0])
 
     def samples(self, channels: int) -> NDArray[np.int32]:
-        """Return the samples `(n, channels)`; PacketError if one is incomplete or leaves its range."""
+        """Return the samples `(n, channels)`; PacketError if there are none, one is incomplete or leaves its range."""
+        if self.kind not in BYTES:
+            raise PacketError(f"a packet of kind {self.kind} holds no samples", bytes(self))
         if self.kind in DELTAS:
             return self._from_deltas(channels)
         size = BYTES[self.kind] * channels
