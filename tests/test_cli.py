@@ -104,6 +104,19 @@ def test_a_replay_prints_every_block_and_its_values(recorded: Path) -> None:
     assert [row for one in lines if one["signal"] == "ecg" for row in one["values"]] == values.tolist()
 
 
+@pytest.mark.parametrize("suffix", [".edf", ".csv", ".parquet", ".hea", ".bdf"])
+def test_a_recording_goes_to_other_formats_and_back(recorded: Path, tmp_path: Path, suffix: str) -> None:
+    report = json_of("convert", str(recorded), str(tmp_path / f"strap{suffix}"), "--signals", "ecg")
+    assert report["signals"][0]["samples"] > 300
+    json_of("convert", report["target"], str(tmp_path / "back.pulse"))
+    with Recording.open(recorded) as one, Recording.open(tmp_path / "back.pulse") as other:
+        ((_, wanted),) = one.segments("ecg")
+        ((_, values),) = other.segments("ecg")
+        step = max(report["signals"][0]["steps"] or [0.0])
+        assert values == pytest.approx(wanted, abs=step)
+        assert [label.label for label in other.intervals()] == ["rest", "walk"]
+
+
 def test_ctrl_c_ends_a_recording_cleanly(strap: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pulse"
     command = [*PULSELET, "record", "H10", str(path), "--adapter", strap, "--json"]

@@ -24,13 +24,15 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
-def test_the_readme_runs_from_top_to_bottom(demo_run: DemoRun) -> None:
+def test_the_readme_and_the_page_on_streaming_run_from_top_to_bottom(demo_run: DemoRun) -> None:
+    streaming = blocks("python", (ROOT / "docs" / "streaming.md").read_text())
     assert len(blocks("python")) >= 3
-    program = "\n".join(blocks("python"))
+    assert len(streaming) >= 3
+    program = "\n".join([*blocks("python"), *streaming])
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, cwd=demo_run.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pulselet.errors import PulseletError
     from pulselet.signal.pipeline import Pipeline
     from pulselet.stream.block import Block, Gap, Signal
+    from pulselet.stream.convert import convert
     from pulselet.stream.recording import Recording
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "Signal": "pulselet.stream.block",
     "blocking": "pulselet.device.blocking",
     "connect": "pulselet.device.session",
+    "convert": "pulselet.stream.convert",
     "replay": "pulselet.device.replay",
     "scan": "pulselet.device.scan",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "blocking",
     "connect",
+    "convert",
     "replay",
     "scan",
 ]

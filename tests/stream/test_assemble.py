@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pulselet.errors import PacketError
 from pulselet.packets.profile import END, INT16, Description, Packet, StreamInfo
 from pulselet.stream.assemble import Assembler
-from pulselet.stream.block import Block, Gap
+from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.readings import ReadingAssembler
 
 RATE_HZ, CLOCK_HZ = 50, 1000
 DESCRIPTION = Description(1, CLOCK_HZ, (StreamInfo(1, "acc", "g", ("x",), RATE_HZ * 1000, 0.5),))
@@ -150,3 +151,14 @@ def test_a_device_that_counts_from_0_again_goes_on_where_the_stream_was() -> Non
     assert (block.first, block.end) == (15, 25)
     (block,) = assembler.feed(packet(15, 10), 0)
     assert (block.first, block.end) == (25, 35)
+
+
+def test_readings_without_number_or_time_say_after_a_reconnect_that_something_may_be_missing() -> None:
+    readings = ReadingAssembler(Signal("rr", "s", None, ("rr",), loss_detectable=False))
+    one = np.ones((2, 1), np.float32)
+    assert [item.first for item in readings.feed(one, 0)] == [0]
+    readings.resume()
+    assert readings.feed(one[:0], 0) == []  # a notification without an interval
+    gap, block = readings.feed(one, 0)
+    assert gap == Gap(readings.signal, 2, None, "disconnected")
+    assert (block.first, readings.count.received, readings.count.lost) == (2, 4, 0)

@@ -80,10 +80,11 @@ def _to_dict(item: Block | Gap) -> dict[str, object]:
 def convert(
     source: Annotated[Path, typer.Argument(help="What to read.")],
     target: Annotated[Path, typer.Argument(help="What to write; its suffix says the format. Nothing is overwritten.")],
+    signals: Annotated[str, typer.Option(help="Names, with commas between; all if not given.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Convert a recording to or from EDF+, BDF+, WFDB, Parquet or CSV, and say what the format could not hold."""
     from pulselet.stream.convert import convert as run
 
-    report = run(source, target)
+    report = run(source, target, signals=names_of(signals) or None)
     typer.echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -14,7 +14,7 @@ from pulselet.packets import movesense
 from pulselet.packets.movesense import DATA, OK, RESULT, Joiner, Reply
 from pulselet.packets.movesense_data import HeartRate, Stream
 from pulselet.stream.block import Block, Gap, Signal
-from pulselet.stream.count import Count
+from pulselet.stream.readings import ReadingAssembler
 from pulselet.stream.timed import TimedAssembler
 
 USUAL = {"ecg": "/Meas/ECG/125/mV", "acc": "/Meas/Acc/52", "hr": "/Meas/HR"}
@@ -55,12 +55,10 @@ class MovesenseSource(Source):
     def _anew(self, names: Collection[str]) -> None:
         self._joiner = Joiner()
         self._latest_ms = dict.fromkeys(names, 0)
-        self._assemblers = {
-            name: TimedAssembler(self.signals[name]) for name in names if self.signals[name].rate_hz is not None
-        }
-        self._resumed: set[str] = set()
-        for name in names:
-            self.counts[name] = self._assemblers[name].count if name in self._assemblers else Count()
+        rated = [name for name in names if self.signals[name].rate_hz is not None]
+        self._timed = {name: TimedAssembler(self.signals[name]) for name in rated}
+        self._readings = {name: ReadingAssembler(self.signals[name]) for name in names if name not in rated}
+        self.counts.update({name: one.count for name, one in (self._timed | self._readings).items()})
 
     @classmethod
     def fits(cls, link: Link) -> bool:
@@ -89,9 +87,10 @@ class MovesenseSource(Source):
         await self._begin(link)
 
     async def resume(self, link: Link) -> None:
-        for assembler in self._assemblers.values():
-            assembler.resume()
-        self._resumed = set(self._wanted) - set(self._assemblers)
+        for timed in self._timed.values():
+            timed.resume()
+        for reading in self._readings.values():
+            reading.resume()
         self._joiner = Joiner()
         await self._begin(link)
 
@@ -120,13 +119,13 @@ class MovesenseSource(Source):
         stream = self._streams.get(name)
         if stream is None:
             average = HeartRate.from_bytes(payload).average_bpm
-            return self._event(name, np.array([[average]], np.float32), arrival_ns)
+            return self._readings[name].feed(np.array([[average]], np.float32), arrival_ns)
         measured = stream.read(payload)
         if stream.rate_hz is None:
-            return self._event(name, measured.values, arrival_ns)
+            return self._readings[name].feed(measured.values, arrival_ns)
         first_ns = self._unwrapped(name, measured.time_ms) * NS_PER_MS
         last_ns = first_ns + round((len(measured.values) - 1) * 1e9 / stream.rate_hz)
-        return self._assemblers[name].feed(measured.values, last_ns, arrival_ns)
+        return self._timed[name].feed(measured.values, last_ns, arrival_ns)
 
     def _unwrapped(self, name: str, time_ms: int) -> int:
         """Return the sensor's clock without its wrap at 32 bits, which comes after 50 days."""
@@ -134,16 +133,6 @@ class MovesenseSource(Source):
         step = (time_ms - latest + ROUND_MS // 2) % ROUND_MS - ROUND_MS // 2
         self._latest_ms[name] = latest + step
         return latest + step
-
-    def _event(self, name: str, values: np.ndarray, arrival_ns: int) -> list[Block | Gap]:
-        signal, count = self.signals[name], self.counts[name]
-        found: list[Block | Gap] = []
-        if name in self._resumed:
-            self._resumed.discard(name)
-            found.append(Gap(signal, count.expected, None, "disconnected"))
-        found.append(Block(signal, values, count.expected, None, arrival_ns))
-        count.received += len(values)
-        return found
 
 
 def _signal(name: str, stream: Stream | None) -> Signal:

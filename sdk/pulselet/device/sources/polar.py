@@ -15,7 +15,7 @@ from pulselet.packets.polar_control import Features, Response
 from pulselet.packets.polar_layout import Layout
 from pulselet.packets.polar_settings import Settings
 from pulselet.stream.block import Block, Gap, Signal
-from pulselet.stream.count import Count
+from pulselet.stream.readings import ReadingAssembler
 from pulselet.stream.timed import TimedAssembler
 
 CLOCK_HZ = 1e9
@@ -33,7 +33,7 @@ class _Stream:
     kind: int
     settings: Settings
     signal: Signal
-    assembler: TimedAssembler | None = None  # None: PP intervals bear no time
+    assembler: TimedAssembler | ReadingAssembler
     factor: float = 1.0
 
 
@@ -91,7 +91,7 @@ class PolarSource(Source):
                 offered = (await _ask(link, polar_control.get_settings(kind))).settings
                 settings = offered.choose(**self._wishes.get(name, {}))
             signal = _signal(name, kind, settings)
-            self._streams[name] = _Stream(kind, settings, signal)
+            self._streams[name] = _Stream(kind, settings, signal, _assembler(signal))
             self.signals[name] = signal
             self._count_anew(name)
         unknown = set(self._wishes) - set(self.signals)
@@ -118,9 +118,7 @@ class PolarSource(Source):
 
     async def resume(self, link: Link) -> None:
         for name in self._wanted:
-            assembler = self._streams[name].assembler
-            if assembler is not None:
-                assembler.resume()
+            self._streams[name].assembler.resume()
         if self._sdk_mode:
             await _ask(link, polar_control.START_SDK_MODE)
         await self._begin(link)
@@ -147,12 +145,9 @@ class PolarSource(Source):
         layout = frame.layout(*said)
         if layout.names != one.signal.channels:
             self._redraw(one, layout, data)
-        if one.assembler is not None:
+        if isinstance(one.assembler, TimedAssembler):
             return one.assembler.feed(values, frame.timestamp_ns, arrival_ns)
-        count = self.counts[one.signal.name]
-        block = Block(one.signal, values, count.expected, None, arrival_ns)
-        count.received += len(values)
-        return [block]
+        return one.assembler.feed(values, arrival_ns)  # PP intervals bear no time
 
     def _redraw(self, one: _Stream, layout: Layout, data: bytes) -> None:
         """Take the channels from the first frame: before it has come they are a guess."""
@@ -164,8 +159,12 @@ class PolarSource(Source):
 
     def _count_anew(self, name: str) -> None:
         one = self._streams[name]
-        one.assembler = None if one.signal.rate_hz is None else TimedAssembler(one.signal)
-        self.counts[name] = Count() if one.assembler is None else one.assembler.count
+        one.assembler = _assembler(one.signal)
+        self.counts[name] = one.assembler.count
+
+
+def _assembler(signal: Signal) -> TimedAssembler | ReadingAssembler:
+    return ReadingAssembler(signal) if signal.rate_hz is None else TimedAssembler(signal)
 
 
 def _signal(name: str, kind: int, settings: Settings) -> Signal:

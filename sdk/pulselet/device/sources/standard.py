@@ -20,6 +20,7 @@ from pulselet.packets.thermometer import Temperature
 from pulselet.packets.weight import Weight
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
+from pulselet.stream.readings import ReadingAssembler
 
 Rows = list[tuple[float, ...]]
 
@@ -129,7 +130,7 @@ class StandardSource(Source):
         super().__init__()
         self._offered: list[str] = []
         self._wanted: Collection[str] = ()
-        self._resumed: set[str] = set()
+        self._assemblers: dict[str, ReadingAssembler] = {}
 
     @classmethod
     def fits(cls, link: Link) -> bool:
@@ -158,8 +159,8 @@ class StandardSource(Source):
 
     async def start(self, link: Link, names: Collection[str]) -> None:
         self._wanted = names
-        self._resumed = set()
-        self.counts.update({name: Count() for name in names})
+        self._assemblers = {name: ReadingAssembler(self.signals[name]) for name in names}
+        self.counts.update({name: one.count for name, one in self._assemblers.items()})
         await self._subscribe(link)
 
     async def _subscribe(self, link: Link) -> None:
@@ -167,7 +168,8 @@ class StandardSource(Source):
             await link.subscribe(uuid)
 
     async def resume(self, link: Link) -> None:
-        self._resumed = set(self._wanted)
+        for assembler in self._assemblers.values():
+            assembler.resume()
         await self._subscribe(link)
 
     def feed(self, uuid: str, data: bytes, arrival_ns: int) -> list[Block | Gap]:
@@ -175,17 +177,7 @@ class StandardSource(Source):
         packet = service.packet.from_bytes(data)
         found: list[Block | Gap] = []
         for one in service.readings:
-            rows = one.rows(packet) if one.signal.name in self._wanted else []
-            if rows:
-                found += self._items(one.signal, rows, arrival_ns)
-        return found
-
-    def _items(self, signal: Signal, rows: Rows, arrival_ns: int) -> list[Block | Gap]:
-        count = self.counts[signal.name]
-        found: list[Block | Gap] = []
-        if signal.name in self._resumed:
-            self._resumed.discard(signal.name)
-            found.append(Gap(signal, count.expected, None, "disconnected"))
-        found.append(Block(signal, np.array(rows, np.float32), count.expected, None, arrival_ns))
-        count.received += len(rows)
+            if one.signal.name in self._wanted:
+                rows = np.array(one.rows(packet), np.float32).reshape(-1, len(one.signal.channels))
+                found += self._assemblers[one.signal.name].feed(rows, arrival_ns)
         return found
