@@ -266,3 +266,11 @@ def test_every_mtu_carries_the_same_samples(mtu: int) -> None:
     items = asyncio.run(small())
     require_accounted(items, 4)
     assert not any(isinstance(item, Gap) for item in items)
+
+
+def test_a_notification_that_is_cut_costs_its_own_samples_only(tmp_path: Path) -> None:
+    # 5 bytes are no packet; 14 are one of a single sample of three channels, the other 24 are missing
+    device, items, _ = asyncio.run(streamed(tmp_path / "a.pulse", 30, Faults(truncate={10: 5, 20: 14})))
+    require_accounted(items, 30)
+    assert device.refused in (1, 2)  # 14 bytes of the one-channel stream are whole samples, too: three of them
+    assert sum(item.lost or 0 for item in items if isinstance(item, Gap)) > 20

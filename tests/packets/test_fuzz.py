@@ -33,6 +33,12 @@ def test_random_bytes_lead_to_a_value_or_to_our_error(name: str, data: bytes) ->
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pulselet[fuzz]")
 def test_a_guided_search_finds_nothing_else(tmp_path: Path) -> None:
-    command = [sys.executable, str(HERE / "fuzz.py"), "-max_total_time=60", "-max_len=300", "-seed=1"]
+    command = [
+        sys.executable,
+        str(HERE.parents[1] / "benchmarks" / "fuzz.py"),
+        "-max_total_time=60",
+        "-max_len=300",
+        "-seed=1",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

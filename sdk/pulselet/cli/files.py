@@ -81,10 +81,12 @@ def convert(
     source: Annotated[Path, typer.Argument(help="What to read.")],
     target: Annotated[Path, typer.Argument(help="What to write; its suffix says the format. Nothing is overwritten.")],
     signals: Annotated[str, typer.Option(help="Names, with commas between; all if not given.")] = "",
+    bits: Annotated[int | None, typer.Option(help="WFDB: 16, 24 or 32 bits for a sample.")] = None,
+    discontinuous: Annotated[bool, typer.Option(help="EDF: write EDF+D, which leaves gaps out.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Convert a recording to or from EDF+, BDF+, WFDB, Parquet or CSV, and say what the format could not hold."""
     from pulselet.stream.convert import convert as run
 
-    report = run(source, target, signals=names_of(signals) or None)
+    report = run(source, target, signals=names_of(signals) or None, bits=bits, discontinuous=discontinuous)
     typer.echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -151,4 +151,5 @@ class Reader:
     def query(self, statement: str, values: tuple[object, ...] = ()) -> Iterator[Any]:
         """Yield the rows of an SQL query, as they are read."""
         with own_errors(self.path):
-            yield from self._db.execute(statement, values)
+            for row in self._db.execute(statement, values):  # noqa: UP028 - that closes a cursor of a closed file
+                yield row

@@ -65,7 +65,10 @@ def read(path: Path) -> Incoming:
         labels += [_label(group, one, base) for one in own if not ours or parse(one[2])[0] == LABEL]
         streams.append(carve(_pieces(header, data, group, onsets, ours), spans, group.signal, group.rate_hz, base))
     loose = gather([(round(at_s * 10**9), text) for at_s, _, text in annotations] if ours else [])
-    start = header.start.replace(tzinfo=timezone.utc) + timedelta(microseconds=round(onsets[0] * 10**6))
+    try:
+        start = header.start.replace(tzinfo=timezone.utc) + timedelta(microseconds=round(onsets[0] * 10**6))
+    except OverflowError as error:
+        raise RecordingError(f"{path}: the first record begins {float(onsets[0])} s after {header.start}") from error
     meta = {"started": start.isoformat(), "started_ns": "0"} | _subject(header)
     notes = () if ours else ("EDF states no time zone: its start is taken as UTC",)
     streams += [iter(items) for items in loose.samples.values()]

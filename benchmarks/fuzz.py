@@ -1,7 +1,7 @@
 """A long, coverage-guided search for bytes that make a parser raise anything but PacketError.
 
 pip install 'pulselet[fuzz]'
-python tests/packets/fuzz.py -max_total_time=600 -max_len=300
+python benchmarks/fuzz.py -max_total_time=600 -max_len=300
 
 The first byte picks the parser. What follows the script's name goes to libFuzzer; a failure leaves the bytes in a file.
 """
@@ -9,9 +9,11 @@ The first byte picks the parser. What follows the script's name goes to libFuzze
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import atheris
 
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "packets"))
 with atheris.instrument_imports(include=["pulselet"]):
     from parsers import PARSERS
 
