@@ -124,7 +124,7 @@ def test_a_watch_that_drops_ends_the_demo_in_one_line_and_keeps_the_recording(
 ) -> None:
     words = ("demo", "--out", str(tmp_path / "demo"), "--disconnect-after", "40", "--speed", "400")
     status, _, err = command(monkeypatch, capsys, *words)
-    assert status == 1
+    assert status == 5
     (line,) = [line for line in err.splitlines() if line]
     assert line.startswith("pulselet: Watch disconnected")
     assert line.endswith(f"kept in {tmp_path / 'demo' / 'recording.pulse'}")
