@@ -117,7 +117,8 @@ def test_a_recording_goes_to_other_formats_and_back(recorded: Path, tmp_path: Pa
         assert [label.label for label in other.intervals()] == ["rest", "walk"]
 
 
-def test_ctrl_c_ends_a_recording_cleanly(strap: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_or_a_polite_kill_ends_a_recording_cleanly(strap: str, tmp_path: Path, how: signal.Signals) -> None:
     path = tmp_path / "a.pulse"
     command = [*PULSELET, "record", "H10", str(path), "--adapter", strap, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -125,11 +126,21 @@ def test_ctrl_c_ends_a_recording_cleanly(strap: str, tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.05)
         time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert json.loads(out)["sessions"][0]["ended"] == "stopped"
     assert [one.name for one in tmp_path.iterdir()] == ["a.pulse"]  # one file, nothing beside it
+
+
+def test_ctrl_c_before_anything_is_recorded_says_so_by_its_status(strap: str, tmp_path: Path) -> None:
+    command = [*PULSELET, "record", "Nobody", str(tmp_path / "a.pulse"), "--adapter", strap, "--timeout", "30"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        time.sleep(2.5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not (tmp_path / "a.pulse").exists()
 
 
 def test_a_recording_that_was_killed_opens_and_says_so(strap: str, tmp_path: Path) -> None:

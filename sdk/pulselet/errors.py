@@ -30,6 +30,10 @@ class RecordingError(PulseletError):
     """A recording file that cannot be opened, read or written as asked."""
 
 
+class RecordingBusyError(RecordingError):
+    """Another program is writing to the recording just now; later it will go."""
+
+
 class DatasetError(PulseletError):
     """A data set that is absent, incomplete or not what its checksum says."""
 

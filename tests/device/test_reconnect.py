@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,10 @@ from pulselet.device.session import Device, State, connect
 from pulselet.device.virtual import VirtualDevice
 from pulselet.device.virtual_radio import VirtualRadio
 from pulselet.device.virtual_roles.board import Board
+from pulselet.device.virtual_roles.feed import of_array
+from pulselet.device.virtual_roles.strap import Strap, acceleration
 from pulselet.errors import DeviceError
+from pulselet.packets import polar
 from pulselet.packets.profile import StreamInfo
 from pulselet.stream.block import Block, Gap
 from pulselet.stream.recording import Recording
@@ -99,8 +103,8 @@ def test_the_recording_of_a_session_with_reconnects_is_one_with_gaps_and_events(
         ]
         (session,) = recording.sessions()
         assert session.ended == "complete"
-        kinds = [event.kind for event in recording.events()]
-        assert kinds == ["started", "disconnected", "reconnected", "disconnected", "reconnected"]
+        again = ["disconnected", "reconnected", "wall clock"]
+        assert [event.kind for event in recording.events()] == ["started", *again, *again]
         gaps = [item.reason for item in recording.items() if isinstance(item, Gap)]
         assert set(gaps) == {"disconnected"}
 
@@ -112,7 +116,7 @@ def test_a_silent_link_is_cut_and_made_anew(tmp_path: Path, monkeypatch: pytest.
     require_accounted(items, 60)
     assert device.reconnects == 1
     with Recording.open(tmp_path / "a.pulse") as recording:
-        assert [event.kind for event in recording.events()] == ["started", "silent", "reconnected"]
+        assert [event.kind for event in recording.events()] == ["started", "silent", "reconnected", "wall clock"]
 
 
 def test_a_device_that_lost_its_count_is_a_gap_of_unknown_size_and_goes_on(tmp_path: Path) -> None:
@@ -154,7 +158,7 @@ def test_a_device_that_stays_away_is_given_up_and_what_came_is_kept(tmp_path: Pa
                             await virtual._device.stop_advertising()
                             await virtual.drop(REMOTE_USER)
 
-    with pytest.raises(DeviceError, match=r"Board disconnected.* gave up after 0\.5 s: no device 'Board'") as caught:
+    with pytest.raises(DeviceError, match=r"Board disconnected.* gave up after 0\.5 s: no device 'F0") as caught:
         asyncio.run(leave())
     assert caught.value.reason == "disconnected"
     with Recording.open(tmp_path / "a.pulse") as recording:
@@ -274,3 +278,146 @@ def test_a_notification_that_is_cut_costs_its_own_samples_only(tmp_path: Path) -
     require_accounted(items, 30)
     assert device.refused in (1, 2)  # 14 bytes of the one-channel stream are whole samples, too: three of them
     assert sum(item.lost or 0 for item in items if isinstance(item, Gap)) > 20
+
+
+def test_two_devices_of_one_name_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    async def twins() -> tuple[list[Block | Gap], str]:
+        items: list[Block | Gap] = []
+        async with board(20, Faults(), 20.0) as (radio, virtual):
+            other = VirtualDevice("Board", [Board.of_segments(STREAMS, [samples(20)])], address="F0:00:00:00:00:99")
+            policy = Reconnect(first_s=0.01, longest_s=0.05, give_up_s=0.4)
+            async with connect("Board", adapter=radio.adapter, reconnect=policy, timeout_s=0.2) as device:
+                await other.start(radio)
+
+                async def follow() -> None:
+                    async for item in device.stream():
+                        items.append(item)
+                        if len(items) == 5:
+                            await virtual._device.stop_advertising()
+                            await virtual.drop(REMOTE_USER)
+
+                with pytest.raises(DeviceError, match="gave up"):
+                    await follow()
+                address = device.link.address
+            await other.stop()
+        return items, address
+
+    items, address = asyncio.run(twins())
+    assert address == "F0:00:00:00:00:10"
+    assert not any(isinstance(item, Gap) for item in items)
+
+
+def test_a_quiet_source_costs_the_others_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LEAST_S", 0.2)
+    monkeypatch.setattr(watchdog, "INTERVALS", 0)
+
+    async def strap_without_a_heart() -> tuple[int, list[str]]:
+        radio = VirtualRadio()
+        walk = of_array(np.zeros((50 * 60, 3), np.int32))
+        virtual = VirtualDevice("Strap", [Strap({polar.ACC: acceleration(walk)}, None)], speed=20.0)
+        await virtual.start(radio)
+        with Recording.create(tmp_path / "a.pulse") as recording:
+            async with connect("Strap", adapter=radio.adapter, reconnect=AT_ONCE) as device:
+                async for _ in device.stream("acc", "heart_rate", record=recording, seconds=1.0):
+                    pass
+                reconnects = device.reconnects
+            kinds = [(event.kind, event.text) for event in recording.events()]
+        await virtual.stop()
+        return reconnects, [text for kind, text in kinds if kind == "quiet"]
+
+    assert asyncio.run(strap_without_a_heart()) == (0, ["standard health services"])
+
+
+def test_a_link_that_is_lost_before_a_stream_begins_is_made_anew(tmp_path: Path) -> None:
+    async def begin() -> list[Block | Gap]:
+        async with (
+            board(4, Faults(), 20.0) as (radio, virtual),
+            connect("Board", adapter=radio.adapter, reconnect=AT_ONCE) as device,
+        ):
+            await virtual.drop(REMOTE_USER)
+            await asyncio.sleep(0.05)
+            return [item async for item in device.stream()]
+
+    require_accounted(asyncio.run(begin()), 4)
+
+
+def test_a_stream_that_another_one_takes_over_just_ends(tmp_path: Path) -> None:
+    async def take_over() -> tuple[bool, int]:
+        async with board(60, Faults(), 5.0) as (radio, _), connect("Board", adapter=radio.adapter) as device:
+
+            async def first() -> str:
+                async for _ in device.stream():
+                    pass
+                return "ended"
+
+            task = asyncio.create_task(first())
+            await asyncio.sleep(0.5)
+            with pytest.raises(DeviceError, match="no signal 'typo'"):
+                async for _ in device.stream("typo"):
+                    pass
+            running = not task.done()
+            received = [item async for item in device.stream(seconds=0.5)]
+            assert await asyncio.wait_for(task, 1) == "ended"
+            return running, len(received)
+
+    running, received = asyncio.run(take_over())
+    assert running  # a wrong name has cost the first stream nothing
+    assert received > 0
+
+
+def test_a_garbled_answer_while_resuming_is_one_failed_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Board.read
+    reads = 0
+
+    def garbled(self: Board, uuid: str) -> bytes:
+        nonlocal reads
+        reads += 1
+        return b"" if reads == 3 else whole(self, uuid)  # the third description is the first one of the resumption
+
+    monkeypatch.setattr(Board, "read", garbled)
+    device, items, _ = asyncio.run(streamed(tmp_path / "a.pulse", 60, Faults(disconnect={40: 0x08})))
+    require_accounted(items, 60)
+    assert device.reconnects == 1
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        kinds = [event.kind for event in recording.events()]
+    assert kinds == ["started", "disconnected", "refused", "reconnected", "wall clock"]
+
+
+def test_a_recording_that_another_program_keeps_busy_loses_nothing(tmp_path: Path) -> None:
+    async def busy() -> list[Block | Gap]:
+        async with board(20, Faults(), 10.0) as (radio, _):
+            with Recording.create(tmp_path / "a.pulse") as recording:
+                async with connect("Board", adapter=radio.adapter) as device:
+                    items = []
+                    async for item in device.stream(record=recording):
+                        items.append(item)
+                        if len(items) == 10:
+                            other = sqlite3.connect(tmp_path / "a.pulse", isolation_level=None)
+                            other.execute("BEGIN IMMEDIATE")
+                            asyncio.get_running_loop().call_later(0.8, other.close)
+                    return items
+
+    items = asyncio.run(busy())
+    require_accounted(items, 20)
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        assert [(i.signal.name, i.first, i.end) for i in recording.items()] == [
+            (i.signal.name, i.first, i.end) for i in items
+        ]
+        assert recording.sessions()[0].ended == "complete"
+
+
+def test_a_device_that_was_not_entered_says_how_it_is_used() -> None:
+    async def stream() -> None:
+        async for _ in connect("Board", adapter=VirtualRadio().adapter).stream():
+            pass
+
+    with pytest.raises(DeviceError, match="use `async with connect"):
+        asyncio.run(stream())
+
+
+def test_a_device_may_be_used_in_one_event_loop_after_another() -> None:
+    async def once() -> int:
+        async with board(4, Faults(), 20.0) as (radio, _), connect("Board", adapter=radio.adapter) as device:
+            return len([item async for item in device.stream()])
+
+    assert asyncio.run(once()) == asyncio.run(once())

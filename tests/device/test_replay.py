@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -121,3 +123,37 @@ def test_a_blocking_device_records_a_live_one_and_stops_it(tmp_path: Path) -> No
 def test_an_error_of_the_device_comes_out_of_the_blocking_one(path: Path) -> None:
     with pytest.raises(RecordingError, match="is not there"), blocking(replay(path.with_name("absent.pulse"))):
         pass
+
+
+def test_an_interrupted_blocking_stream_is_ended_and_the_interruption_comes_out(path: Path) -> None:
+    with blocking(replay(path, speed=0.01)) as device:
+        items = device.stream("acc")
+        next(items)
+        alarm = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
+        alarm.start()
+        with pytest.raises(KeyboardInterrupt):
+            next(items)
+        assert next(device.stream("rr", seconds=0.1), None) is None  # it can be used again
+
+
+def test_a_replay_ends_in_time_however_long_the_silence(path: Path) -> None:
+    with blocking(replay(path, speed=0.001)) as device:
+        began = time.monotonic()
+        assert len(list(device.stream("acc", seconds=0.5))) == 1
+        assert time.monotonic() - began < 50  # the second block would come after 100 s
+
+
+def test_a_copy_that_was_broken_off_does_not_say_that_it_is_complete(path: Path, tmp_path: Path) -> None:
+    with blocking(replay(path, speed=1000.0)) as device, Recording.create(tmp_path / "copy.pulse") as copy:
+        for _ in device.stream("acc", record=copy):
+            break
+        assert copy.sessions()[0].ended == "stopped"
+
+
+def test_a_replay_that_was_not_entered_says_how_it_is_used(path: Path) -> None:
+    async def stream() -> None:
+        async for _ in replay(path).stream():
+            pass
+
+    with pytest.raises(DeviceError, match="use `async with replay"):
+        asyncio.run(stream())

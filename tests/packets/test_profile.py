@@ -230,3 +230,19 @@ def test_no_payload_leads_to_anything_but_our_error(data: bytes, channels: int) 
     for parse in (Identity.from_bytes, Result.from_bytes):
         with contextlib.suppress(PacketError):
             parse(data)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(1, INT16, 2**16, 0, bytes(2)),
+        replace(DESCRIPTION, clock_hz=2**32),
+        replace(DESCRIPTION, streams=(replace(DESCRIPTION.streams[0], name="n" * 256),)),
+        replace(DESCRIPTION, streams=(replace(DESCRIPTION.streams[0], scale=1e39),)),
+        Identity(bytes(31), bytes(32), ()),
+        Result(0, 2**32, 0, 0, 0, 0.5, 0.5),
+    ],
+)
+def test_what_does_not_fit_its_field_is_refused_with_our_error(packet: Any) -> None:
+    with pytest.raises(PacketError):
+        bytes(packet)

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -265,7 +266,8 @@ def test_a_session_keeps_who_streamed_and_how_it_ended(tmp_path: Path) -> None:
         assert recording.sessions()[0].ended is None
         recording.end(first, "silent")
         (session,) = recording.sessions()
-        assert (session.device, session.ended, session.facts) == ("Watch", "silent", {"address": "F0"})
+        assert (session.device, session.ended, session.facts["address"]) == ("Watch", "silent", "F0")
+        assert datetime.fromisoformat(session.facts["started"]).tzinfo == timezone.utc
         assert session.ended_ns is not None
         assert session.ended_ns >= session.started_ns
 
@@ -283,3 +285,37 @@ def test_threads_may_write_one_recording(tmp_path: Path) -> None:
             thread.join()
         assert len(recording.events()) == 200
         assert len(list(recording.items())) == 50
+
+
+def test_a_signal_that_a_session_is_at_work_on_is_not_given_to_another(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.pulse") as recording:
+        first = recording.begin("Left", [ACC])
+        with pytest.raises(RecordingError, match="holds acc already"):
+            recording.begin("Right", [ACC])
+        recording.end(first, "stopped")
+        recording.begin("Right", [ACC])  # nothing has come of the first one
+
+
+def test_closing_a_recording_ends_its_sessions(tmp_path: Path) -> None:
+    with Recording.create(tmp_path / "a.pulse") as recording:
+        recording.begin("Watch", [ACC])
+    with Recording.open(tmp_path / "a.pulse") as recording:
+        assert recording.sessions()[0].ended == "stopped"
+
+
+def test_a_recording_closed_while_it_is_read_is_whole_without_what_stands_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.pulse"
+    with Recording.create(path) as recording:
+        recording.add([block(5 * n, 5) for n in range(200)])
+        reader = Recording.open(path)
+        assert len(list(reader.items())) == 200
+    (tmp_path / "copy.pulse").write_bytes(path.read_bytes())
+    reader.close()
+    with Recording.open(tmp_path / "copy.pulse") as copy:
+        assert len(list(copy.items())) == 200
+
+
+def test_a_number_that_does_not_fit_is_our_error(tmp_path: Path) -> None:
+    late = Block(ACC, np.zeros((1, 2), np.float32), 0, 2**64 - 1, 0)
+    with Recording.create(tmp_path / "a.pulse") as recording, pytest.raises(RecordingError, match="too large"):
+        recording.add([late])

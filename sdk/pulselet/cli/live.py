@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from pulselet.cli.keys import Labels
     from pulselet.device.session import Device
     from pulselet.stream.recording import Recording
+
+
+INTERRUPTED = 130  # exit status
 
 
 def scan(
@@ -78,8 +83,9 @@ def record(
     lost: PulseletError | None = None
     try:
         asyncio.run(_record(wanted, out, names_of(signals), seconds, subject, given, console))
-    except KeyboardInterrupt:  # how a recording is meant to end
-        pass
+    except (KeyboardInterrupt, asyncio.CancelledError):  # how a recording is meant to end
+        if not out.exists():
+            raise typer.Exit(INTERRUPTED) from None
     except PulseletError as error:
         if not out.exists():
             raise
@@ -106,6 +112,7 @@ async def _record(
 ) -> None:
     from pulselet.stream.recording import Recording
 
+    _cancelled_by_signals()
     async with wanted as device:
         device.require(*names)
         with Recording.create(out, **({"subject": subject} if subject else {})) as recording:
@@ -116,6 +123,15 @@ async def _record(
             finally:
                 if labels is not None:
                     labels.stop()
+
+
+def _cancelled_by_signals() -> None:
+    """Have a polite kill, or a terminal that is closed, end the recording as Ctrl-C does."""
+    task = asyncio.current_task()
+    for name in ("SIGTERM", "SIGHUP"):
+        if task is not None and hasattr(signal, name):
+            with contextlib.suppress(NotImplementedError):  # on Windows
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
 
 
 async def _follow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import wait
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from pulselet.stream.count import Count
 from pulselet.stream.recording import Recording
 
 T = TypeVar("T")
+LOOK_S = 0.2
 
 
 class Streaming(Protocol):
@@ -97,8 +99,16 @@ class Blocking:
             self.run(_close(items))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine does, run where the device's Bluetooth runs."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Return what a coroutine does, run where the device's Bluetooth runs; an interruption cancels it there."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            while not future.done():
+                wait([future], LOOK_S)  # not for ever: on Windows nothing would interrupt that
+        except BaseException:
+            future.cancel()
+            wait([future])
+            raise
+        return future.result()
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

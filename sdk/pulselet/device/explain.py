@@ -52,6 +52,8 @@ NEXT_STEP = {
     "busy": "disconnect it from the phone or program that holds it, and try again",
     "pairing": "pair it in the system's Bluetooth settings, and try again",
     "refused": "switch it off and on, and try again",
+    "disconnected": "come nearer, or charge it",
+    "silent": "come nearer, or switch it off and on",
 }
 _UNAVAILABLE = {
     BleakBluetoothNotAvailableReason.POWERED_OFF: "off",
@@ -78,6 +80,8 @@ def own_errors(device: str = "Bluetooth") -> Iterator[None]:
         raise told(device, "not-found", f"was heard but does not answer, {error}") from error
     except BleakError as error:
         raise _of_bleak(device, error) from error
+    except EOFError as error:
+        raise told("this computer's Bluetooth service has gone away", "no-adapter", error) from error
     except PermissionError as error:
         raise told("this computer's Bluetooth service", "permission", error) from error
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pulselet.device.link import Link
@@ -32,15 +33,21 @@ class Information:
     software: str = ""
     battery_percent: int | None = None
 
+    @classmethod
+    def of(cls, facts: Mapping[str, str]) -> Information:
+        """Return what a recording's session knows of its device."""
+        battery = facts.get("battery_percent")
+        texts = {name: facts[name] for name in TEXTS if name in facts}
+        return cls(**texts, battery_percent=None if battery is None else int(battery))
+
     async def read(self, link: Link) -> None:
-        """Ask the device; what it offers but does not tell is left out, since no stream needs it."""
+        """Ask the device; since no stream needs it, the first question that it does not answer is the last."""
         offered = {uuid for uuid, can in link.characteristics.items() if "read" in can}
-        for name, uuid in TEXTS.items():
-            if uuid in offered:
-                with contextlib.suppress(DeviceError):
+        with contextlib.suppress(DeviceError, PacketError):
+            for name, uuid in TEXTS.items():
+                if uuid in offered:
                     setattr(self, name, (await link.read(uuid)).rstrip(b"\0").decode(errors="replace"))
-        if BATTERY in offered:
-            with contextlib.suppress(DeviceError, PacketError):
+            if BATTERY in offered:
                 self.heard(await link.read(BATTERY))
 
     async def follow(self, link: Link) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bleak import BleakClient, BleakScanner
@@ -16,7 +16,10 @@ from bleak.exc import BleakError
 from pulselet.device.adapter import Adapter
 from pulselet.device.explain import own_errors, told
 from pulselet.errors import DeviceError
+from pulselet.stream.host import now_ns
 from pulselet.stream.rows import Notification
+
+T = TypeVar("T")
 
 ANSWER_S = 5.0  # how long a device may think about a command
 REQUEST_S = 30.0  # how long ATT lets one request take (Bluetooth Core 5.4, volume 3, part F, 3.3.3)
@@ -81,7 +84,7 @@ class Link:
 
     def gone(self) -> DeviceError:
         """Return the error that says that the link is down."""
-        return DeviceError(f"{self.name} disconnected", "disconnected")
+        return told(f"{self.name} disconnected", "disconnected")
 
     @property
     def services(self) -> set[str]:
@@ -98,12 +101,12 @@ class Link:
     async def read(self, uuid: str) -> bytes:
         """Return the value of a characteristic."""
         with self._errors():
-            return bytes(await asyncio.wait_for(self._client.read_gatt_char(uuid), REQUEST_S))
+            return bytes(await within(REQUEST_S, self._client.read_gatt_char(uuid)))
 
     async def write(self, uuid: str, data: bytes) -> None:
         """Write a characteristic, and wait until the device has it."""
         with self._errors():
-            await asyncio.wait_for(self._client.write_gatt_char(uuid, data, response=True), REQUEST_S)
+            await within(REQUEST_S, self._client.write_gatt_char(uuid, data, response=True))
 
     async def ask(
         self, command: str, data: bytes, *, answer: str | None = None, fits: Callable[[bytes], bool] = lambda _: True
@@ -129,7 +132,7 @@ class Link:
         self._asked[answer] = waiting, fits
         try:
             await self.write(command, data)
-            return await asyncio.wait_for(waiting, ANSWER_S)
+            return await within(ANSWER_S, waiting)
         except asyncio.TimeoutError as error:
             raise told(self.name, "refused", f"did not answer the command {data.hex(' ')}") from error
         finally:
@@ -142,10 +145,10 @@ class Link:
             return
 
         def stamp(_: object, data: bytearray) -> None:
-            self._arrive(Notification(time.monotonic_ns(), uuid, bytes(data)))
+            self._arrive(Notification(now_ns(), uuid, bytes(data)))
 
         with self._errors():
-            await self._client.start_notify(uuid, stamp)
+            await within(REQUEST_S, self._client.start_notify(uuid, stamp))
         self._subscribed.add(uuid)
 
     def _arrive(self, notification: Notification) -> None:
@@ -160,7 +163,7 @@ class Link:
         for uuid in self._subscribed.intersection(uuids):
             self._subscribed.discard(uuid)
             with self._errors():
-                await self._client.stop_notify(uuid)
+                await within(REQUEST_S, self._client.stop_notify(uuid))
 
     async def close(self) -> None:
         """Disconnect; a link that is down already is left alone."""
@@ -170,17 +173,34 @@ class Link:
 
 
 async def find(wanted: str, adapter: Adapter, timeout_s: float) -> BLEDevice:
-    """Return the device with this name or address; DeviceError if it is not heard within `timeout_s`."""
+    """Return the device with this name or address, the first that is heard; DeviceError if none is in `timeout_s`."""
     async with one_scan():
         with own_errors(wanted):
             heard = await BleakScanner.find_device_by_filter(
-                lambda device, adv: wanted in (device.address, device.name, adv.local_name),
+                lambda device, adv: (
+                    wanted in (device.name, adv.local_name) or wanted.casefold() == device.address.casefold()
+                ),
                 timeout=timeout_s,
                 **adapter.scanning,
             )
     if heard is None:
         raise told(f"no device {wanted!r} in range within {timeout_s:g} s", "not-found")
     return heard
+
+
+async def within(seconds: float, work: Awaitable[T]) -> T:
+    """Return what some work returns; asyncio.TimeoutError if it takes longer.
+
+    As `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes together with the result.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 _scanning: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

@@ -11,6 +11,7 @@ from types import TracebackType
 from pulselet.device.information import Information
 from pulselet.device.state import State
 from pulselet.errors import DeviceError
+from pulselet.packets.profile import Identity
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.recording import Recording
@@ -48,7 +49,8 @@ class ReplayDevice:
         if not speed > 0:
             raise DeviceError(f"a replay wants a speed above 0, got {speed}", "bad-speed")
         self._path, self._speed = path, speed
-        self._recording: Recording
+        self._recording: Recording | None = None
+        self.identity: Identity | None = None
         self.state = State.IDLE
         self.name, self.address = path.stem, str(path)
         self.information = Information()
@@ -59,14 +61,25 @@ class ReplayDevice:
     async def __aenter__(self) -> ReplayDevice:
         self._recording = Recording.open(self._path)
         self.signals = self._recording.signals
-        self.name = next((session.device for session in self._recording.sessions()), self.name)
+        for session in self._recording.sessions()[:1]:
+            self.name, facts = session.device, session.facts
+            self.information = Information.of(facts)
+            if "identity" in facts:
+                self.identity = Identity.from_bytes(bytes.fromhex(facts["identity"]))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._recording.close()
+        if self._recording is not None:
+            self._recording.close()
         self.state = State.CLOSED
+
+    def require(self, *names: str) -> None:
+        """Raise DeviceError ("no-signal") if one of these is not in the recording."""
+        for name in names:
+            if name not in self.signals:
+                raise DeviceError(f"{self._path} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
 
     async def stream(
         self, *names: str, record: Recording | None = None, seconds: float | None = None
@@ -78,7 +91,7 @@ class ReplayDevice:
         names
             Which signals; all if none is named.
         record
-            Gets a copy, notifications included.
+            Gets a copy, notifications included; labels and events stay where they are.
         seconds
             End after so many seconds of ours.
 
@@ -87,36 +100,38 @@ class ReplayDevice:
         DeviceError
             "no-signal" if a name is not in the recording.
         """
-        for name in names:
-            if name not in self.signals:
-                raise DeviceError(f"{self._path} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
+        if self._recording is None:
+            raise DeviceError("the replay is not open: use `async with replay(...) as device`", "not-connected")
+        self.require(*names)
         wanted = names or tuple(self.signals)
         self.counts = {name: Count() for name in wanted}
         session = None
         if record is not None:
             session = record.begin(self.name, [self.signals[name] for name in wanted], replayed=str(self._path))
-        self.state = State.STREAMING
+        self.state, ended = State.STREAMING, "stopped"
         try:
-            async for packet, items in self._paced(seconds):
+            async for packet, items in self._paced(self._recording, seconds):
                 own = [item for item in items if item.signal.name in wanted]
                 _copy(record, packet, own)
                 for item in own:
                     self._count(item)
                     yield item
+            ended = "complete"
         finally:
             self.state = State.IDLE
             if record is not None and session is not None:
-                record.end(session, "complete")
+                record.end(session, ended)
 
-    async def _paced(self, seconds: float | None) -> AsyncIterator[Arrival]:
+    async def _paced(self, recording: Recording, seconds: float | None) -> AsyncIterator[Arrival]:
         began, first_ns = time.monotonic(), None
-        for packet, items in self._recording.arrivals():
+        until = float("inf") if seconds is None else began + seconds
+        for packet, items in recording.arrivals():
             at_ns = _arrival_ns(packet, items)
             if at_ns is not None:
                 first_ns = at_ns if first_ns is None else first_ns
                 due = began + (at_ns - first_ns) / 1e9 / self._speed
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if seconds is not None and time.monotonic() - began > seconds:
+                await asyncio.sleep(max(0.0, min(due, until) - time.monotonic()))
+            if time.monotonic() >= until:
                 return
             yield packet, items
 

@@ -42,6 +42,8 @@ def connect(
 
     Parameters
     ----------
+    device
+        Names are not unique: where two devices may bear the same, give the address that `scan` shows.
     timeout_s
         How long to look for it, and to wait for its answer.
     reconnect
@@ -83,6 +85,7 @@ class Device:
         self._given = list(sources)
         self._on_state = on_state
         self._run: Run | None = None
+        self._entered = False
         self._state = State.IDLE
         self.link: Link
         self.name = self.address = ""
@@ -93,25 +96,35 @@ class Device:
         self.dropped = 0  # blocks of the last stream that its consumer was too slow for
 
     async def __aenter__(self) -> Device:
-        self.link = await self.open_link()
         try:
-            self.name, self.address = self.link.name, self.link.address
-            self.enter(State.CONFIGURING)
-            self.sources = self._given or [kind() for kind in source_types() if kind.fits(self.link)]
-            if not self.sources:
-                raise DeviceError(
-                    f"{self.name} offers none of the services that Pulselet knows; it has "
-                    f"{', '.join(sorted(self.link.services))}. A board of your own: give `sources=`",
-                    "no-streams",
-                )
-            await self.information.read(self.link)
-            for source in self.sources:
-                await source.prepare(self.link)
+            self.link = await self.open_link()
+            try:
+                await self._ask()
+            except BaseException:
+                await self.link.close()
+                raise
         except BaseException:
-            await self.link.close()
+            self.enter(State.CLOSED)
             raise
+        self._entered = True
         self.enter(State.IDLE)
         return self
+
+    async def _ask(self) -> None:
+        """Ask the device who it is and what it can do."""
+        self.name, self.address = self.link.name, self.link.address
+        self.enter(State.CONFIGURING)
+        self.sources = self._given or [kind() for kind in source_types() if kind.fits(self.link)]
+        if not self.sources:
+            raise DeviceError(
+                f"{self.name} offers none of the services that Pulselet knows; it has "
+                f"{', '.join(sorted(self.link.services))}. A board of your own: say what it sends with `sources=`, "
+                "or with --uart on the command line",
+                "no-streams",
+            )
+        await self.information.read(self.link)
+        for source in self.sources:
+            await source.prepare(self.link)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -135,8 +148,8 @@ class Device:
     @property
     def counts(self) -> dict[str, Count]:
         """Where the samples of each signal of the last stream went."""
-        prefix = self._prefix
-        return {prefix + name: count for source in self.sources for name, count in source.counts.items()}
+        chosen = self._run.chosen if self._run is not None else {one: list(one.signals) for one in self.sources}
+        return {self._prefix + name: source.counts[name] for source, names in chosen.items() for name in names}
 
     @property
     def identity(self) -> Identity | None:
@@ -158,9 +171,9 @@ class Device:
             self._on_state(state)
 
     async def open_link(self) -> Link:
-        """Return a new link: scan, then connect."""
+        """Return a new link: scan, then connect; once it is known, only the very device will do, whatever its name."""
         self.enter(State.SCANNING)
-        heard = await find(self._wanted, self._adapter, self._timeout_s)
+        heard = await find(self.address or self._wanted, self._adapter, self._timeout_s)
         self.enter(State.CONNECTING)
         return await Link.open(heard, self._adapter, self._timeout_s)
 
@@ -195,9 +208,12 @@ class Device:
         RecordingError
             If the recording holds these signals already, or cannot be written to.
         """
+        if not self._entered:
+            raise DeviceError("the device is not connected: use `async with connect(...) as device`", "not-connected")
+        chosen = self._chosen(names)
         await self._stop()
         live = LiveQueue(LIVE_BLOCKS)
-        run = Run(self, self._chosen(names), record, live, seconds)
+        run = Run(self, chosen, record, live, seconds)
         self.refused = self.reconnects = self.dropped = 0
         if record is not None:
             run.begin(record)
@@ -212,7 +228,8 @@ class Device:
                     await live.bell.wait()
             for gap in live.missed():
                 yield gap
-            await pump
+            if not (pump.cancelled() and run.ending):  # another stream has taken over, or the device was left
+                await pump
         finally:
             self.dropped = live.dropped
             await run.end()  # its own: by the time an abandoned iterator is closed, another may be at work

@@ -30,6 +30,7 @@ BYTES = {INT16: 2, INT24: 3, DELTA16: 2, DELTA24: 3}  # in a value, or in the fi
 DELTAS = (DELTA16, DELTA24)
 _HEADER = struct.Struct("<BBHI")
 _PAUSE = struct.Struct("<H")
+_HEAD, _INFO = struct.Struct("<BIIB"), struct.Struct("<BBIf")
 HEADER_BYTES = _HEADER.size
 
 
@@ -60,7 +61,7 @@ class Packet:
     payload: bytes = b""
 
     def __bytes__(self) -> bytes:
-        return _HEADER.pack(self.stream, self.kind, self.index, self.ticks) + self.payload
+        return _packed(_HEADER, self.stream, self.kind, self.index, self.ticks) + self.payload
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Packet:
@@ -149,6 +150,13 @@ class Packet:
         return values.astype(np.int32)
 
 
+def _packed(layout: struct.Struct, *numbers: float) -> bytes:
+    try:
+        return layout.pack(*numbers)
+    except (struct.error, OverflowError) as error:
+        raise PacketError(f"{numbers} do not fit their fields ({layout.format}): {error}") from error
+
+
 def _fits(kind: int, length: int) -> bool:
     if kind in DELTAS:
         return length >= 2 + BYTES[kind]
@@ -198,7 +206,7 @@ class Description:
     streams: tuple[StreamInfo, ...]
 
     def __bytes__(self) -> bytes:
-        head = struct.pack("<BIIB", VERSION, self.session, self.clock_hz, len(self.streams))
+        head = _packed(_HEAD, VERSION, self.session, self.clock_hz, len(self.streams))
         return head + b"".join(_info_bytes(info) for info in self.streams)
 
     @classmethod
@@ -224,12 +232,15 @@ class Description:
 
 
 def _info_bytes(info: StreamInfo) -> bytes:
-    head = struct.pack("<BBIf", info.id, len(info.channels), info.rate_mhz, info.scale)
+    head = _packed(_INFO, info.id, len(info.channels), info.rate_mhz, info.scale)
     return head + b"".join(_text(text) for text in (info.name, info.unit, *info.channels))
 
 
 def _text(text: str) -> bytes:
-    return bytes([len(text.encode())]) + text.encode()
+    encoded = text.encode()
+    if len(encoded) > 255:
+        raise PacketError(f"a text has 255 bytes at the most, got {len(encoded)}: {text[:40]!r}...")
+    return bytes([len(encoded)]) + encoded
 
 
 def _read_info(reader: Cursor) -> StreamInfo:
@@ -252,6 +263,10 @@ class Identity:
     labels: tuple[str, ...]
 
     def __bytes__(self) -> bytes:
+        if len(self.pipeline) != HASH_BYTES or len(self.net) != HASH_BYTES or len(self.labels) > 255:
+            raise PacketError(
+                f"an identity has two hashes of {HASH_BYTES} bytes and 255 labels at the most, got {self}"
+            )
         head = bytes([VERSION]) + self.pipeline + self.net + bytes([len(self.labels)])
         return head + b"".join(_text(label) for label in self.labels)
 
@@ -304,7 +319,7 @@ class Result:
 
     def __bytes__(self) -> bytes:
         numbers = self.number, self.ticks, self.start, self.label, self.flags
-        return _RESULT.pack(*numbers, self.confidence, self.quality)
+        return _packed(_RESULT, *numbers, self.confidence, self.quality)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Result:

@@ -17,6 +17,7 @@ import numpy as np
 from pulselet.errors import RecordingError
 from pulselet.stream import schema
 from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.host import now_ns
 from pulselet.stream.reader import Reader
 from pulselet.stream.rows import Event, Interval, Notification, Session, Stamp
 
@@ -42,6 +43,7 @@ class Recording(Reader):
         self._checkpointed = time.monotonic()
         self._numbers: dict[Signal, int] = {}
         self._sources: dict[str, int] = {}
+        self._open: dict[int, set[str]] = {}  # sessions that have not ended, and their signals
 
     @classmethod
     def create(cls, path: str | Path, **meta: str) -> Recording:
@@ -54,7 +56,7 @@ class Recording(Reader):
         """
         path = Path(path)
         recording = cls(path, schema.create(path), write=True)
-        started = {"started": datetime.now(timezone.utc).isoformat(), "started_ns": str(time.monotonic_ns())}
+        started = {"started": datetime.now(timezone.utc).isoformat(), "started_ns": str(now_ns())}
         recording.note(**{**started, **meta})
         return recording
 
@@ -114,34 +116,38 @@ class Recording(Reader):
     def event(self, kind: str, text: str = "", *, at_ns: int | None = None) -> None:
         """Append something that happened: now, or at `at_ns` of the host's monotonic clock."""
         with self.together():
-            row = time.monotonic_ns() if at_ns is None else at_ns, kind, text
+            row = now_ns() if at_ns is None else at_ns, kind, text
             self._db.execute("INSERT INTO event VALUES (NULL, ?, ?, ?)", row)
 
     def begin(self, device: str, signals: Iterable[Signal], **facts: str) -> int:
-        """Open a session of a device and return its number.
+        """Open a session of a device and return its number; the wall clock at its start becomes one of its facts.
 
         Raises
         ------
         RecordingError
-            If one of its signals has samples here already: two runs of one signal would be taken for one.
+            If one of its signals has samples here already, or another session is at work on it: two runs of one signal
+            would be taken for one.
         """
-        taken = {signal.name for signal in signals} & {name for (name,) in self.query(_WITH_ITEMS)}
+        names = {signal.name for signal in signals}
+        taken = names & {name for (name,) in self.query(_WITH_ITEMS)}.union(*self._open.values())
         if taken:
             raise RecordingError(
                 f"{self.path} holds {', '.join(sorted(taken))} already: record in a new file, "
                 "or give the second device a label"
             )
+        facts = {"started": datetime.now(timezone.utc).isoformat(), **facts}
         with self.together():
-            row = device, time.monotonic_ns(), json.dumps(facts)
+            row = device, now_ns(), json.dumps(facts)
             number = self._db.execute("INSERT INTO session VALUES (NULL, ?, ?, NULL, NULL, ?)", row).lastrowid
         assert number is not None  # an INSERT has given one
+        self._open[number] = names
         return number
 
     def end(self, session: int, reason: str) -> None:
         """Close a session, and say why it ended."""
         with self.together():
-            row = time.monotonic_ns(), reason, session
-            self._db.execute("UPDATE session SET ended_ns = ?, ended = ? WHERE id = ?", row)
+            self._db.execute("UPDATE session SET ended_ns = ?, ended = ? WHERE id = ?", (now_ns(), reason, session))
+        self._open.pop(session, None)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -168,10 +174,16 @@ class Recording(Reader):
                 self._depth = 0
 
     def close(self) -> None:
-        """Close the file; everything is in it already, and nothing beside it is needed to read it."""
+        """Close the file, and the sessions that are open; then nothing beside it is needed to read it.
+
+        Unless another program is in the middle of reading it: then a copy wants the `-wal` file beside it, too.
+        """
         if self._writing:
-            with contextlib.suppress(sqlite3.Error):  # somebody else has it open: then it stays as it is
-                self._db.execute("PRAGMA journal_mode=DELETE")
+            with contextlib.suppress(RecordingError, sqlite3.Error):
+                for session in list(self._open):
+                    self.end(session, "stopped")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._db.execute("PRAGMA journal_mode=DELETE")  # not while somebody else has it open
         self._db.close()
 
     def __enter__(self) -> Recording:

@@ -12,11 +12,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pulselet.errors import PacketError, RecordingError
+from pulselet.errors import PacketError, RecordingBusyError, RecordingError
 from pulselet.packets.profile import Description
 
 APPLICATION_ID = 0x504C5354  # "PLST"
 FORMAT = 2
+BUSY_S = 0.5  # how long a call may wait for another program that writes
 TABLES = {
     "meta": "(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "session": """(
@@ -53,7 +54,7 @@ def create(path: Path) -> sqlite3.Connection:
     if path.exists():
         raise RecordingError(f"{path} is there already: name a new file; a recording is never overwritten")
     with own_errors(path):
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         with _closed_on_error(database):
             database.execute(f"PRAGMA application_id={APPLICATION_ID}")
             database.execute("BEGIN")
@@ -82,7 +83,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 def _open(path: Path, write: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 def _lay(database: sqlite3.Connection, names: Iterable[str]) -> None:
@@ -137,7 +138,10 @@ def own_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite raises into a RecordingError that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
+        kind = RecordingBusyError if "locked" in str(error) else RecordingError
+        raise kind(f"{path}: {error}") from error
+    except (sqlite3.Error, OverflowError) as error:  # a number of more than 64 bits
         raise RecordingError(f"{path}: {error}") from error
 
 
