@@ -317,5 +317,5 @@ def test_a_recording_closed_while_it_is_read_is_whole_without_what_stands_beside
 
 def test_a_number_that_does_not_fit_is_our_error(tmp_path: Path) -> None:
     late = Block(ACC, np.zeros((1, 2), np.float32), 0, 2**64 - 1, 0)
-    with Recording.create(tmp_path / "a.pulse") as recording, pytest.raises(RecordingError, match="too large"):
+    with Recording.create(tmp_path / "a.pulse") as recording, pytest.raises(RecordingError, match="64 bits"):
         recording.add([late])

@@ -141,7 +141,9 @@ def own_errors(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         kind = RecordingBusyError if "locked" in str(error) else RecordingError
         raise kind(f"{path}: {error}") from error
-    except (sqlite3.Error, OverflowError) as error:  # a number of more than 64 bits
+    except OverflowError as error:
+        raise RecordingError(f"{path}: a number does not fit into 64 bits: {error}") from error
+    except sqlite3.Error as error:
         raise RecordingError(f"{path}: {error}") from error
 
 
