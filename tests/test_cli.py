@@ -146,14 +146,15 @@ def test_ctrl_c_before_anything_is_recorded_says_so_by_its_status(strap: str, tm
 def test_a_recording_that_was_killed_opens_and_says_so(strap: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pulse"
     with subprocess.Popen(
-        [*PULSELET, "record", "H10", str(path), "--adapter", strap], stderr=subprocess.PIPE
+        [*PULSELET, "record", "H10", str(path), "--adapter", strap, "--protocol", "rest:60"], stderr=subprocess.PIPE
     ) as process:
         while not path.exists():
             time.sleep(0.05)
-        time.sleep(1.0)
+        time.sleep(2.5)
         process.kill()
-    (session,) = json_of("info", str(path))["sessions"]
-    assert session["ended"] is None
+    found = json_of("info", str(path))
+    assert found["sessions"][0]["ended"] is None
+    assert {one["label"] for one in found["labels"]} == {"rest"}  # the key that was pressed was written down at once
     assert "not ended" in run("info", str(path)).stdout
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pulselet.device.faults import Faults
+from pulselet.device.link import Link
 from pulselet.device.reconnect import Reconnect
 from pulselet.device.session import Device, connect, scan
 from pulselet.device.sources import PolarSource
@@ -18,10 +20,10 @@ from pulselet.device.virtual_radio import VirtualRadio
 from pulselet.device.virtual_roles.badge import Badge
 from pulselet.device.virtual_roles.feed import of_array
 from pulselet.device.virtual_roles.oximeter import Oximeter
-from pulselet.device.virtual_roles.role import Role
+from pulselet.device.virtual_roles.role import Host, Role, Timed
 from pulselet.device.virtual_roles.strap import Strap, acceleration, ecg
 from pulselet.errors import DeviceError, PacketError
-from pulselet.packets import polar
+from pulselet.packets import polar, polar_control
 from pulselet.packets.polar import Frame
 from pulselet.stream.block import Block, Gap
 from pulselet.stream.recording import Recording
@@ -151,6 +153,169 @@ def test_a_strap_that_somebody_left_on_is_stopped_and_started() -> None:
         return len(received)
 
     assert asyncio.run(again()) > 5
+
+
+class OldStrap(Strap):
+    """It knows no more than settings, start and stop."""
+
+    def write(self, host: Host, uuid: str, value: bytes) -> None:
+        if value == polar_control.STATUS:
+            host.indicate(polar.CONTROL, bytes.fromhex("f0 05 00 01"))  # invalid operation
+        else:
+            super().write(host, uuid, value)
+
+
+async def beside_what_was_left_on(role: Strap) -> tuple[Device, set[str], set[int]]:
+    """Return what an ECG gives on a strap whose acceleration somebody has left on, and what streams meanwhile."""
+    radio = VirtualRadio()
+    virtual = VirtualDevice("Strap", [role], speed=50.0)
+    await virtual.start(radio)
+    names: set[str] = set()
+    streaming: set[int] = set()
+    async with connect("Strap", adapter=radio.adapter) as device:
+        role.write(virtual, polar.CONTROL, polar_control.start(polar.ACC))
+        async for item in device.stream("ecg", seconds=0.5):
+            names.add(item.signal.name)
+            streaming = set(role.streaming)
+    await virtual.stop()
+    return device, names, streaming
+
+
+def test_what_somebody_left_on_is_stopped_and_gives_nothing() -> None:
+    role = strap()
+    device, names, streaming = asyncio.run(beside_what_was_left_on(role))
+    assert (names, streaming, role.streaming, device.refused) == ({"ecg"}, {polar.ECG}, set(), 0)
+
+
+def test_frames_that_nobody_wants_give_nothing_where_the_strap_cannot_say_what_runs() -> None:
+    role = OldStrap(strap().measurements)
+    device, names, streaming = asyncio.run(beside_what_was_left_on(role))
+    assert (names, streaming, device.refused) == ({"ecg"}, {polar.ECG, polar.ACC}, 0)
+
+
+class Listener:
+    """A host that notes what is indicated, and plays nothing."""
+
+    now_s, payload_bytes = 0.0, 244
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def play(self, what: str, schedule: Iterator[Timed]) -> None:
+        """Nobody hears it."""
+
+    def rest(self, what: str) -> None:
+        """Nobody heard it."""
+
+    def indicate(self, uuid: str, data: bytes) -> None:
+        self.said.append(data)
+
+
+def test_a_strap_says_what_runs_as_published() -> None:
+    """Polar BLE SDK: each measurement is a byte, its type in the low six bits, 1 on top if it streams."""
+    host, role = Listener(), strap()
+    role.write(host, polar.CONTROL, b"\x05")
+    role.write(host, polar.CONTROL, bytes.fromhex("02 00 00 01 82 00 01 01 0e 00"))
+    role.write(host, polar.CONTROL, b"\x05")
+    assert [host.said[0].hex(" "), host.said[2].hex(" ")] == ["f0 05 00 00 00 00 02", "f0 05 00 00 00 40 02"]
+
+
+class Scripted(Link):
+    """A link to a device that answers commands as it is told to, and else that all is well."""
+
+    def __init__(self, features: str, answers: dict[str, str]) -> None:
+        super().__init__("Sense", "F0:00:00:00:00:10")
+        self.features, self.answers = bytes.fromhex(features), answers
+        self.asked: list[str] = []
+
+    async def subscribe(self, uuid: str) -> None:
+        """Nothing is sent."""
+
+    async def read(self, uuid: str) -> bytes:
+        return self.features
+
+    async def ask(
+        self, command: str, data: bytes, *, answer: str | None = None, fits: Callable[[bytes], bool] = lambda _: True
+    ) -> bytes:
+        self.asked.append(data[:2].hex(" "))
+        said = bytes.fromhex(self.answers.get(self.asked[-1], f"f0 {data[0]:02x} {data[-1]:02x} 00 00"))
+        assert fits(said)
+        return said
+
+
+PPG_OFFERED = "f0 01 01 00 00 00 01 3700 01 01 1600 04 01 04"  # 55 Hz, 22 bits, 4 channels
+
+
+async def begun(source: PolarSource, link: Scripted, *names: str) -> list[str]:
+    """Return what the device is asked."""
+    await source.prepare(link)
+    await source.start(link, names)
+    return link.asked
+
+
+def test_what_a_device_records_in_its_memory_goes_on() -> None:
+    """PPG streams and is recorded, acceleration is recorded only."""
+    link = Scripted("0f 03 00", {"05": "f0 05 00 00 00 00 c1 82", "01 01": PPG_OFFERED, "01 00": PPG_OFFERED})
+    asked = asyncio.run(begun(PolarSource(), link, "ecg"))
+    assert [one for one in asked if one.startswith("03")] == ["03 01"]
+
+
+@pytest.mark.parametrize("answer", ["f0 02 09 00 00", "f0 02 09 06"])
+def test_sdk_mode_is_entered_with_nothing_running_and_may_be_on_already(answer: str) -> None:
+    link = Scripted("0f 02 00", {"05": "f0 05 00 00 00 41 42", "02 09": answer, "01 01": PPG_OFFERED})
+    asked = asyncio.run(begun(PolarSource(sdk_mode=True), link, "ppg"))
+    assert asked[:4] == ["05", "03 01", "03 02", "02 09"]
+    assert asked[-1] == "02 01"
+
+
+def test_a_device_that_does_not_enter_sdk_mode_says_why() -> None:
+    link = Scripted("0f 02 00", {"02 09": "f0 02 09 0c"})
+    with pytest.raises(DeviceError, match="Sense refuses sdk_mode: invalid state"):
+        asyncio.run(begun(PolarSource(sdk_mode=True), link, "ppg"))
+
+
+def test_only_measurements_with_settings_have_them_among_the_facts() -> None:
+    source = PolarSource()
+    asyncio.run(begun(source, Scripted("0f 0a 00", {"01 01": PPG_OFFERED}), "ppg", "ppi"))
+    assert source.facts == {"ppg settings": "0001370001011600040104"}
+
+
+def test_a_device_that_says_it_stopped_what_is_wanted_ends_the_flow_and_no_other() -> None:
+    source = PolarSource()
+    asyncio.run(begun(source, Scripted("0f 03 00", {"01 01": PPG_OFFERED, "01 00": PPG_OFFERED}), "ppg"))
+    assert source.feed(polar.CONTROL, bytes.fromhex("01 00"), 0) == []
+    with pytest.raises(DeviceError, match="Sense has stopped ppg by itself") as caught:
+        source.feed(polar.CONTROL, bytes.fromhex("01 00 01"), 0)
+    assert caught.value.reason == "stopped"
+
+
+def test_frames_of_a_measurement_that_nobody_knows_make_no_sense() -> None:
+    source = PolarSource()
+    asyncio.run(begun(source, Scripted("0f 02 00", {"01 01": PPG_OFFERED}), "ppg"))
+    with pytest.raises(PacketError, match="a frame of measurement 63"):
+        source.feed(polar.DATA, bytes([63, *bytes(8), 0, 0, 0, 0]), 0)
+
+
+def test_a_strap_that_stops_by_itself_is_started_again() -> None:
+    async def again() -> tuple[Device, list[Block | Gap]]:
+        radio, role = VirtualRadio(), strap()
+        virtual = VirtualDevice("Strap", [role], speed=50.0)
+        await virtual.start(radio)
+        items = []
+        async with connect("Strap", adapter=radio.adapter, reconnect=AT_ONCE) as device:
+            async for item in device.stream("ecg", seconds=1.5):
+                items.append(item)
+                if len(items) == 10:
+                    virtual.rest("ecg")
+                    role.streaming.discard(polar.ECG)
+                    virtual.indicate(polar.CONTROL, bytes([polar_control.STOPPED, polar.ECG]))
+        await virtual.stop()
+        return device, items
+
+    device, items = asyncio.run(again())
+    (gap,) = [item for item in indices(items, "ecg") if isinstance(item, Gap)]
+    assert (device.reconnects, gap.reason) == (1, "disconnected")
+    assert items.index(gap) < len(items) - 5
 
 
 def test_heart_rate_and_intervals_are_those_of_the_heart(tmp_path: Path) -> None:

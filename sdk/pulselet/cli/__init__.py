@@ -18,7 +18,7 @@ from pulselet.errors import DeviceError, PulseletError
 STATUS = {
     **dict.fromkeys(("no-adapter", "off", "permission"), 3),
     **dict.fromkeys(("not-found", "busy", "pairing"), 4),
-    **dict.fromkeys(("disconnected", "silent"), 5),
+    **dict.fromkeys(("disconnected", "silent", "stopped"), 5),
 }
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Wearable health monitoring with tiny models.")

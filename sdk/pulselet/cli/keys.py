@@ -6,8 +6,9 @@ import contextlib
 import importlib.util
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pulselet.errors import RecordingError
 from pulselet.stream.labels import LABEL
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pulselet.stream.recording import Recording
+
+LOOK_S = 0.05  # how often a console of Windows is asked for a key
+FUNCTION_KEYS = ("\0", "\xe0")  # what comes before the code of an arrow, a function key or Alt with a letter
 
 
 class Labels(Protocol):
@@ -87,13 +91,13 @@ class Keyed:
         self._names = names
         self._over = False
         self._terminal = contextlib.ExitStack()
-        self._keys = self._terminal.enter_context(_keys())
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self, recording: Recording, console: Console) -> None:
         self._recording, self._console = recording, console
         keys = "  ".join(f"{number} {name}" for number, name in enumerate(self._names, start=1))
         console.print(f"keys: {keys}  0 none", markup=False)
+        self._keys = self._terminal.enter_context(_keys())
         self._thread.start()
 
     def _run(self) -> None:
@@ -119,9 +123,18 @@ class Keyed:
 @contextlib.contextmanager
 def _keys() -> Iterator[Iterator[str]]:
     """Give the keys that are pressed, as they are; without a terminal that can do that, the lines that are entered."""
-    if importlib.util.find_spec("termios") is None or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         yield (line.strip() for line in sys.stdin)
-        return
+    elif importlib.util.find_spec("termios") is not None:
+        with _unbuffered():
+            yield iter(lambda: sys.stdin.read(1), "")
+    else:
+        yield _of_windows()
+
+
+@contextlib.contextmanager
+def _unbuffered() -> Iterator[None]:
+    """Have a terminal give each key at once."""
     import termios
     import tty
 
@@ -129,6 +142,24 @@ def _keys() -> Iterator[Iterator[str]]:
     before = termios.tcgetattr(stream)
     tty.setcbreak(stream)
     try:
-        yield iter(lambda: sys.stdin.read(1), "")
+        yield
     finally:
         termios.tcsetattr(stream, termios.TCSADRAIN, before)
+
+
+def _of_windows() -> Iterator[str]:
+    """Yield the keys that are pressed in a console of Windows.
+
+    It is asked whether there is one: a console that waits for a key takes Ctrl-C for one too, and the recording could
+    not be ended.
+    """
+    console: Any = importlib.import_module("msvcrt")
+    while True:
+        if not console.kbhit():
+            time.sleep(LOOK_S)
+            continue
+        key = console.getwch()
+        if key in FUNCTION_KEYS and console.kbhit():
+            console.getwch()  # which one; its code can look like a digit
+        else:
+            yield key

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pulselet.cli.options import AdapterName, JsonFlag, Signals, adapter_of, names_of, sources_of
+from pulselet.cli.options import (
+    AdapterName,
+    JsonFlag,
+    MovesensePaths,
+    PolarSettings,
+    Signals,
+    UartPayload,
+    adapter_of,
+    names_of,
+    sources_of,
+)
 from pulselet.errors import PulseletError, RecordingError
 
 if TYPE_CHECKING:
@@ -53,10 +63,9 @@ def record(
     subject: Annotated[str, typer.Option(help="Who wears it.")] = "",
     labels: Annotated[str, typer.Option(help="Labels for the keys 1, 2, ...: `rest,walk`; 0 ends one.")] = "",
     protocol: Annotated[str, typer.Option(help="Prompt for labels in turn: `rest:60,walk:120`, in s.")] = "",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(help="What to choose of what a Polar device offers: `acc.rate_hz=50`."),
-    ] = None,
+    setting: PolarSettings = None,
+    uart: UartPayload = "",
+    movesense: MovesensePaths = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="How long to look for the device, in s.")] = 10.0,
     give_up: Annotated[float, typer.Option(min=0, help="How long to try to reconnect, in s; 0 not at all.")] = 600.0,
     adapter: AdapterName = "",
@@ -78,7 +87,7 @@ def record(
         adapter=adapter_of(adapter),
         timeout_s=timeout,
         reconnect=Reconnect(give_up_s=give_up) if give_up else None,
-        sources=sources_of(setting or []),
+        sources=sources_of(setting or [], uart, movesense or []),
     )
     lost: PulseletError | None = None
     try:

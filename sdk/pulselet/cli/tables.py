@@ -11,7 +11,7 @@ from pulselet.stream.recording import Recording
 from pulselet.stream.summary import summarise
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
 
 def finish(path: Path) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def figures(recording: Recording) -> dict[str, Any]:
         "meta": recording.meta,
         "sessions": [asdict(session) for session in recording.sessions()],
         "signals": [asdict(one) for one in summarise(recording)],
-        "labels": [asdict(one) for one in recording.intervals()],
+        "labels": [asdict(one) for one in recording.intervals() or label_intervals(recording)],
         "events": [event._asdict() for event in recording.events()],
     }
 
@@ -45,9 +45,11 @@ def show(console: Console, found: dict[str, Any]) -> None:
         named = [facts[name] for name in ("manufacturer", "model", "firmware") if name in facts]
         line = [session["device"], *named, *battery, session["ended"] or "not ended: killed, or still running"]
         console.print(", ".join(line), markup=False, highlight=False)
-    table = Table()
-    for column in ("signal", "unit", "rate, Hz", "nominal", "samples", "gaps", "lost", "clock, ppm"):
-        table.add_column(column, justify="left" if column in ("signal", "unit") else "right")
+    table = Table(box=None, pad_edge=False)
+    for column in ("signal", "unit", "Hz", "nominal", "samples", "gaps", "lost", "ppm"):
+        words = column in ("unit", "lost")  # which can be read on two lines; a name or a number that is cut cannot
+        side: JustifyMethod = "left" if column in ("signal", "unit") else "right"
+        table.add_column(column, justify=side, no_wrap=not words, overflow="fold" if words else "ellipsis")
     for one in found["signals"]:
         table.add_row(
             *(one["name"], one["unit"], _number(one["rate_hz"], 2), _number(one["nominal_hz"], 2)),

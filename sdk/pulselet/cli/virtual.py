@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import enum
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,9 @@ async def _serve(device: VirtualDevice, host: str, port: int, seconds: float | N
     if as_json:
         typer.echo(json.dumps({"name": device.name, "adapter": adapter}))
     else:
-        typer.echo(f"{device.name} is on the air: pulselet record {device.name} out.pulse --adapter {adapter}")
+        typer.echo(
+            f"{device.name} is on the air: pulselet record {shlex.quote(device.name)} out.pulse --adapter {adapter}"
+        )
     try:
         await asyncio.sleep(seconds if seconds is not None else float("inf"))
     finally:

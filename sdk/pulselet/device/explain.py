@@ -96,6 +96,8 @@ def _of_bleak(device: str, error: BleakError) -> DeviceError:
         return told(device, "pairing" if error.code in UNPAIRED_CODES else "refused", error.args[1])
     if isinstance(error, BleakDBusError):
         return _of_dbus(device, error)
+    if str(error).startswith("adapter "):  # BlueZ has no adapter of this name
+        return told("this computer's Bluetooth", "no-adapter", error)
     if str(error).endswith("not found"):  # BlueZ has forgotten it between scan and connection
         return told(device, "not-found", error)
     return told(device, "refused", error)

@@ -235,9 +235,9 @@ class Run:
                 raise DeviceError(f"{lost}; gave up after {backoff.policy.give_up_s:g} s: {why}", lost.reason)
             device.enter(State.WAITING)
             await device.link.close()
-            self._drain(device.link)  # what came while it was closed
-            await asyncio.sleep(wait_s)
             try:
+                self._drain(device.link)  # what came while it was closed
+                await asyncio.sleep(wait_s)
                 await self._again()
                 backoff.up()
                 return

@@ -119,7 +119,7 @@ class Device:
             raise DeviceError(
                 f"{self.name} offers none of the services that Pulselet knows; it has "
                 f"{', '.join(sorted(self.link.services))}. A board of your own: say what it sends with `sources=`, "
-                "or with --uart on the command line",
+                "or with --uart or --movesense on the command line",
                 "no-streams",
             )
         await self.information.read(self.link)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pulselet.stream.reader import Reader
 from pulselet.stream.rows import Interval
-from pulselet.stream.timeline import timeline
+from pulselet.stream.timeline import Place, timeline
 
 LABEL = "label"
 """Kind of the event; an empty text ends the label."""
@@ -22,29 +22,48 @@ class Span(NamedTuple):
 
 
 def spans(recording: Reader) -> list[Span]:
-    """Return the labels that were given; one that nobody ended lasts until the last thing that happened."""
+    """Return the labels that were given, in the order of time.
+
+    One that nobody ended lasts until the last thing that happened: the last event, or the last arrival.
+    """
     events = recording.events()
-    given = [event for event in events if event.kind == LABEL]
-    ends = [event.at_ns for event in given[1:]] + [events[-1].at_ns if events else 0]
-    return [Span(event.at_ns, end, event.text) for event, end in zip(given, ends, strict=False) if event.text]
+    given = sorted((event for event in events if event.kind == LABEL), key=lambda event: event.at_ns)
+    if not given:
+        return []
+    ((arrival_ns,),) = recording.query("SELECT coalesce(max(arrival_ns), 0) FROM item")
+    ends = [event.at_ns for event in given[1:]] + [max(arrival_ns, *(event.at_ns for event in events))]
+    return [Span(event.at_ns, end, event.text) for event, end in zip(given, ends, strict=True) if event.text]
 
 
 def label_intervals(recording: Reader) -> Iterator[Interval]:
     """Yield, for every signal, which of its samples were taken while a label held."""
     given = spans(recording)
     for name in recording.signals if given else ():
-        found: dict[Span, tuple[int, int]] = {}
-        for place in timeline(recording, name):
-            for span in given:
-                inside = _inside(place.first, place.samples, place.first_ns, place.last_ns, span)
-                if inside is not None:
-                    first, _ = found.get(span, inside)
-                    found[span] = first, inside[1]
-        yield from (Interval(name, first, end, span.text) for span, (first, end) in found.items())
+        yield from _intervals(name, timeline(recording, name), given)
 
 
-def _inside(first: int, samples: int, first_ns: int, last_ns: int, span: Span) -> tuple[int, int] | None:
+def _intervals(name: str, places: Iterator[Place], given: list[Span]) -> Iterator[Interval]:
+    """Yield the intervals of one signal: neither places nor spans go back in time, so one pass over both does."""
+    at = 0
+    found: tuple[int, int] | None = None
+    for place in places:
+        while at < len(given):
+            more = inside(place, given[at])
+            if more is not None:
+                found = more if found is None else (found[0], more[1])
+            if given[at].until_ns > place.last_ns:  # the next block may have more of it
+                break
+            if found is not None:
+                yield Interval(name, *found, given[at].text)
+            found = None
+            at += 1
+    if found is not None:
+        yield Interval(name, *found, given[at].text)
+
+
+def inside(place: Place, span: Span) -> tuple[int, int] | None:
     """Return index of the first sample of a block within a span, and one past the last; None if there is none."""
+    first, samples, first_ns, last_ns, _ = place
     step_ns = (last_ns - first_ns) / max(samples - 1, 1) or 1.0  # events of one notification share its time
     skip = max(0, -int((first_ns - span.since_ns) // step_ns))
     keep = min(samples, -int((first_ns - span.until_ns) // step_ns))

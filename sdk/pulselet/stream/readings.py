@@ -1,4 +1,4 @@
-"""From readings that bear neither a number nor a time to blocks: nobody can tell what is missing."""
+"""From readings that bear no number to blocks: nobody can tell what is missing."""
 
 from __future__ import annotations
 
@@ -27,14 +27,24 @@ class ReadingAssembler:
         """Go on after the link was down."""
         self._resumed = True
 
-    def feed(self, values: NDArray[np.float32], arrival_ns: int) -> list[Block | Gap]:
-        """Return what some readings, float32 `(n, channels)`, add; nothing if there are none."""
+    def feed(self, values: NDArray[np.float32], arrival_ns: int, device_ticks: int | None = None) -> list[Block | Gap]:
+        """Return what some readings add; nothing if there are none.
+
+        Parameters
+        ----------
+        values
+            float32 `(n, channels)`.
+        arrival_ns
+            Host monotonic clock.
+        device_ticks
+            When the first of them was taken, by the device's clock, if it says so.
+        """
         if not len(values):
             return []
         found: list[Block | Gap] = []
         if self._resumed:
             self._resumed = False
             found.append(Gap(self.signal, self.count.expected, None, "disconnected"))
-        found.append(Block(self.signal, values, self.count.expected, None, arrival_ns))
+        found.append(Block(self.signal, values, self.count.expected, device_ticks, arrival_ns))
         self.count.received += len(values)
         return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pulselet.stream.block import Signal
-from pulselet.stream.clock import ClockMap
 from pulselet.stream.reader import Reader
 from pulselet.stream.rows import Stamp
-from pulselet.stream.timeline import timeline
+from pulselet.stream.timeline import Place, clock_map, timeline
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class SignalSummary:
     Attributes
     ----------
     nominal_hz, rate_hz
-        What the device says, and what the host's clock shows between the first and the last block, gaps included;
-        None if the signal has no rate, or too little came to tell.
+        What the device says, and what the host's clock shows, gaps of known size included, those of unknown size and
+        reconnections left out; None if the signal has no rate, or too little came to tell.
     seconds
         From the first to the last arrival.
     samples, lost, paused
@@ -49,30 +49,61 @@ def summarise(recording: Reader) -> list[SignalSummary]:
 
 
 def _summary(recording: Reader, signal: Signal) -> SignalSummary:
-    clock = None if signal.clock_hz is None else ClockMap(signal.clock_hz)
-    samples = first_index = last_index = 0
-    first_ns = last_ns = None
-    for place in timeline(recording, signal.name, clock):
-        samples += place.samples
-        if first_ns is None:
-            first_index, first_ns = place.first + place.samples - 1, place.last_ns
-        last_index, last_ns = place.first + place.samples - 1, place.last_ns
-    seconds = (last_ns - first_ns) / 1e9 if first_ns is not None and last_ns is not None else 0.0
-    gaps = [stamp for stamp in recording.stamps(signal.name) if stamp.reason is not None]
+    clock = clock_map(signal)
+    rate_hz = _rate_hz(timeline(recording, signal.name, clock))  # shows the clock all that there is, too
+    came = _Came()
+    for stamp in recording.stamps(signal.name):
+        came.add(stamp)
     return SignalSummary(
         name=signal.name,
         unit=signal.unit,
         nominal_hz=signal.rate_hz,
-        rate_hz=(last_index - first_index) / seconds if signal.rate_hz is not None and seconds > 0 else None,
-        seconds=seconds,
-        samples=samples,
-        lost=_missing(gaps, paused=False) if signal.loss_detectable else None,
-        paused=_missing(gaps, paused=True),
-        gaps=len(gaps),
-        gaps_of_unknown_size=sum(gap.samples is None for gap in gaps),
+        rate_hz=None if signal.rate_hz is None else rate_hz,
+        seconds=(came.last_ns - came.first_ns) / 1e9,
+        samples=came.samples,
+        lost=came.lost if signal.loss_detectable else None,
+        paused=came.paused,
+        gaps=came.gaps,
+        gaps_of_unknown_size=came.gaps_of_unknown_size,
         drift_ppm=None if clock is None else clock.drift_ppm,
     )
 
 
-def _missing(gaps: list[Stamp], *, paused: bool) -> int:
-    return sum(gap.samples or 0 for gap in gaps if (gap.reason == "paused") == paused)
+def _rate_hz(places: Iterator[Place]) -> float | None:
+    """Return samples per second, from the last sample of a segment's first block to that of its last one."""
+    samples = time_ns = 0
+    before: Place | None = None
+    for place in places:
+        if before is not None and place.segment == before.segment:
+            samples += place.first + place.samples - before.first - before.samples
+            time_ns += place.last_ns - before.last_ns
+        before = place
+    return samples / time_ns * 1e9 if time_ns > 0 else None
+
+
+@dataclass
+class _Came:
+    """What came of one signal, and what did not."""
+
+    samples: int = 0
+    lost: int = 0
+    paused: int = 0
+    gaps: int = 0
+    gaps_of_unknown_size: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def add(self, stamp: Stamp) -> None:
+        """Count a block or a gap."""
+        count = stamp.samples or 0
+        if stamp.reason is None:
+            self.first_ns = self.first_ns if self.samples else stamp.arrival_ns or 0
+            self.last_ns = stamp.arrival_ns or 0
+            self.samples += count
+            return
+        self.gaps += 1
+        self.gaps_of_unknown_size += stamp.samples is None
+        if stamp.reason == "paused":
+            self.paused += count
+        else:
+            self.lost += count

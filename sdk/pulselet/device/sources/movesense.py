@@ -18,7 +18,7 @@ from pulselet.stream.readings import ReadingAssembler
 from pulselet.stream.timed import TimedAssembler
 
 USUAL = {"ecg": "/Meas/ECG/125/mV", "acc": "/Meas/Acc/52", "hr": "/Meas/HR"}
-HEART_RATE = "/Meas/HR"
+HEART_RATE, RR = "/Meas/HR", "_rr"
 CLOCK_HZ = 1000.0
 NS_PER_MS, ROUND_MS = 1_000_000, 2**32
 FIRST_REFERENCE = 10
@@ -32,12 +32,15 @@ class MovesenseSource(Source):
     ----------
     paths
         By name of the signal, the resource to subscribe to; what a sensor has depends on its application, and cannot
-        be asked for. ECG at 125 Hz, acceleration at 52 Hz and heart rate if not given.
+        be asked for. ECG at 125 Hz, acceleration at 52 Hz and heart rate if not given. Heart rate gives two signals:
+        "hr" in beats a minute and "hr_rr", RR intervals in s.
 
     Raises
     ------
     PacketError
         If a path is not known.
+    DeviceError
+        If a name is taken by the intervals of a heart rate.
     """
 
     title = "Movesense GATT SensorData Protocol"
@@ -49,8 +52,13 @@ class MovesenseSource(Source):
         self._references = {name: FIRST_REFERENCE + at for at, name in enumerate(paths)}
         self._names = {reference: name for name, reference in self._references.items()}
         self.signals = {name: _signal(name, self._streams.get(name)) for name in paths}
+        for name in (name for name in paths if name not in self._streams):
+            if name + RR in paths:
+                raise DeviceError(f"{name + RR!r} is the name of the RR intervals beside {name!r}", "bad-setting")
+            self.signals[name + RR] = Signal(name + RR, "s", None, ("rr",), loss_detectable=False)
         self._wanted: Collection[str] = ()
-        self._anew(paths)
+        self._used: list[str] = []  # names of the paths that carry something wanted
+        self._anew(self.signals)
 
     def _anew(self, names: Collection[str]) -> None:
         self._joiner = Joiner()
@@ -70,7 +78,7 @@ class MovesenseSource(Source):
 
     @property
     def facts(self) -> dict[str, str]:
-        return {f"{name} path": self._paths[name] for name in self._wanted}
+        return {f"{name} path": path for name, path in self._paths.items()}
 
     @property
     def interval_s(self) -> float | None:
@@ -83,6 +91,8 @@ class MovesenseSource(Source):
 
     async def start(self, link: Link, names: Collection[str]) -> None:
         self._wanted = names
+        beside = {name: name + RR for name in self._paths if name not in self._streams}
+        self._used = [name for name in self._paths if name in names or beside.get(name) in names]
         self._anew(names)
         await self._begin(link)
 
@@ -95,14 +105,14 @@ class MovesenseSource(Source):
         await self._begin(link)
 
     async def _begin(self, link: Link) -> None:
-        for name in self._wanted:
+        for name in self._used:
             reference, path = self._references[name], self._paths[name]
             status = await _ask(link, movesense.subscribe(reference, path), reference)
             if status not in (OK, OK + 1):
                 raise DeviceError(f"{link.name} has no {path} ({name}): status {status}", "refused")
 
     async def stop(self, link: Link) -> None:
-        for name in self._wanted:
+        for name in self._used:
             with contextlib.suppress(DeviceError, PacketError):
                 await _ask(link, movesense.unsubscribe(self._references[name]), self._references[name])
         await super().stop(link)
@@ -111,21 +121,27 @@ class MovesenseSource(Source):
         found: list[Block | Gap] = []
         for reply in self._joiner.feed(Reply.from_bytes(data)):
             name = self._names.get(reply.reference, "")
-            if reply.code == DATA and name in self._wanted:
+            if reply.code == DATA and name in self._used:
                 found += self._items(name, reply.payload, arrival_ns)
         return found
 
     def _items(self, name: str, payload: bytes, arrival_ns: int) -> list[Block | Gap]:
         stream = self._streams.get(name)
         if stream is None:
-            average = HeartRate.from_bytes(payload).average_bpm
-            return self._readings[name].feed(np.array([[average]], np.float32), arrival_ns)
+            return self._beats(name, HeartRate.from_bytes(payload), arrival_ns)
         measured = stream.read(payload)
         if stream.rate_hz is None:
-            return self._readings[name].feed(measured.values, arrival_ns)
+            return self._readings[name].feed(measured.values, arrival_ns, self._unwrapped(name, measured.time_ms))
         first_ns = self._unwrapped(name, measured.time_ms) * NS_PER_MS
         last_ns = first_ns + round((len(measured.values) - 1) * 1e9 / stream.rate_hz)
         return self._timed[name].feed(measured.values, last_ns, arrival_ns)
+
+    def _beats(self, name: str, heart: HeartRate, arrival_ns: int) -> list[Block | Gap]:
+        rows = {name: [heart.average_bpm], name + RR: [interval / 1000 for interval in heart.rr_ms]}
+        found: list[Block | Gap] = []
+        for one in (one for one in rows if one in self._wanted):
+            found += self._readings[one].feed(np.array(rows[one], np.float32).reshape(-1, 1), arrival_ns)
+        return found
 
     def _unwrapped(self, name: str, time_ms: int) -> int:
         """Return the sensor's clock without its wrap at 32 bits, which comes after 50 days."""
@@ -141,7 +157,7 @@ def _signal(name: str, stream: Stream | None) -> Signal:
     units = set(stream.units)
     unit = units.pop() if len(units) == 1 else ", ".join(dict.fromkeys(stream.units))
     if stream.rate_hz is None:
-        return Signal(name, unit, None, stream.channels, loss_detectable=False)
+        return Signal(name, unit, None, stream.channels, CLOCK_HZ, loss_detectable=False)
     return Signal(name, unit, float(stream.rate_hz), stream.channels, CLOCK_HZ)
 
 

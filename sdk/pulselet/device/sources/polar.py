@@ -11,7 +11,7 @@ from pulselet.device.sources.source import Source
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import polar, polar_control
 from pulselet.packets.polar import Frame
-from pulselet.packets.polar_control import Features, Response
+from pulselet.packets.polar_control import Features, Message, Response, Stopped
 from pulselet.packets.polar_layout import Layout
 from pulselet.packets.polar_settings import Settings
 from pulselet.stream.block import Block, Gap, Signal
@@ -46,7 +46,12 @@ class PolarSource(Source):
         By name of the signal, what to choose of what the device offers: `{"acc": {"rate_hz": 50, "range": 8}}`.
         The largest of everything that is not named.
     sdk_mode
-        Switch on the device's SDK mode, which offers more rates and switches off heart rate and PP intervals.
+        Switch on the device's SDK mode, which offers more rates. Heart rate and PP intervals fall silent in it: the
+        algorithms that make them want the usual rates. So ask for the signals of this source alone, and none of
+        `heart_rate` or `rr`: a heart rate that is wanted and never comes is taken for a device that is quiet.
+
+    What runs and is not wanted, such as what a program that was killed has left on, is stopped at the start; what the
+    device records in its memory goes on, except that SDK mode cannot be changed while it does.
     """
 
     title = "Polar Measurement Data"
@@ -57,6 +62,7 @@ class PolarSource(Source):
         self._sdk_mode = sdk_mode
         self._streams: dict[str, _Stream] = {}
         self._wanted: list[str] = []
+        self._device = ""
 
     @classmethod
     def fits(cls, link: Link) -> bool:
@@ -72,7 +78,9 @@ class PolarSource(Source):
 
     @property
     def facts(self) -> dict[str, str]:
-        return {f"{name} settings": bytes(one.settings).hex() for name, one in self._streams.items() if one.settings}
+        return {
+            f"{name} settings": bytes(one.settings).hex() for name, one in self._streams.items() if bytes(one.settings)
+        }
 
     @property
     def interval_s(self) -> float | None:
@@ -81,8 +89,9 @@ class PolarSource(Source):
         return max(1.0, *known) if known else None
 
     async def prepare(self, link: Link) -> None:
+        self._device = link.name
         if self._sdk_mode:
-            await _ask(link, polar_control.START_SDK_MODE)
+            await _enter_sdk_mode(link)
         features = Features.from_bytes(await link.read(polar.CONTROL))
         for kind in (kind for kind in STREAMED if kind in features.types):
             name = polar.NAMES[kind]
@@ -105,6 +114,7 @@ class PolarSource(Source):
         await self._begin(link)
 
     async def _begin(self, link: Link) -> None:
+        await _quieten(link, but=[self._streams[name].kind for name in self._wanted])
         await link.subscribe(polar.DATA)
         for name in self._wanted:
             one = self._streams[name]
@@ -120,7 +130,7 @@ class PolarSource(Source):
         for name in self._wanted:
             self._streams[name].assembler.resume()
         if self._sdk_mode:
-            await _ask(link, polar_control.START_SDK_MODE)
+            await _enter_sdk_mode(link)
         await self._begin(link)
 
     async def stop(self, link: Link) -> None:
@@ -133,13 +143,35 @@ class PolarSource(Source):
         await super().stop(link)
 
     def feed(self, uuid: str, data: bytes, arrival_ns: int) -> list[Block | Gap]:
+        """Return what one notification adds; frames of what is not wanted add nothing.
+
+        Raises
+        ------
+        PacketError
+            If the bytes make no sense; the state is as before.
+        DeviceError
+            "stopped", if the device says that it has stopped something that is wanted.
+        """
         if uuid == polar.CONTROL:
-            polar_control.parse(data)
+            self._hear(polar_control.parse(data))
             return []
         frame = Frame.from_bytes(data)
-        one = self._streams.get(polar.NAMES.get(frame.type, ""))
-        if one is None:
+        name = polar.NAMES.get(frame.type)
+        if name is None:
             raise PacketError(f"a frame of measurement {frame.type}; the device has {sorted(self.signals)}", data)
+        return self._items(self._streams[name], frame, data, arrival_ns) if name in self._wanted else []
+
+    def _hear(self, message: Message) -> None:
+        stopped = message.types if isinstance(message, Stopped) else ()
+        names = [name for name in self._wanted if self._streams[name].kind in stopped]
+        if names:
+            raise DeviceError(
+                f"{self._device} has stopped {', '.join(names)} by itself: is it worn and charged, and not in its "
+                "charger?",
+                "stopped",
+            )
+
+    def _items(self, one: _Stream, frame: Frame, data: bytes, arrival_ns: int) -> list[Block | Gap]:
         said = _first(one.settings.channels), _first(one.settings.resolution_bits)
         values = frame.values(one.factor, *said)
         layout = frame.layout(*said)
@@ -181,6 +213,24 @@ def _signal(name: str, kind: int, settings: Settings) -> Signal:
 
 def _first(values: tuple[int, ...]) -> int | None:
     return values[0] if values else None
+
+
+async def _quieten(link: Link, but: Collection[int] = ()) -> None:
+    """Stop whatever streams, but for some types; a device too old to say what runs is left as it is."""
+    answer = await _ask(link, polar_control.STATUS, may_fail=True)
+    if answer.error:
+        return
+    for kind, active in answer.active.items():
+        if active & polar_control.ONLINE and kind != polar.SDK_MODE and kind not in but:
+            await _ask(link, polar_control.stop(kind), may_fail=True)
+
+
+async def _enter_sdk_mode(link: Link) -> None:
+    """Switch SDK mode on, in which it may be already; a Verity Sense refuses to while anything streams."""
+    await _quieten(link)
+    answer = await _ask(link, polar_control.START_SDK_MODE, may_fail=True)
+    if answer.error != polar_control.ALREADY_IN_STATE:
+        _require_success(link, answer)
 
 
 async def _ask(link: Link, command: bytes, *, may_fail: bool = False) -> Response:

@@ -84,4 +84,6 @@ class Source(ABC):
         ------
         PacketError
             If the bytes make no sense; the state is as before.
+        DeviceError
+            "stopped" if the device says that it has stopped by itself.
         """

@@ -96,6 +96,8 @@ class Strap(Role):
         host.indicate(polar.CONTROL, bytes(self._answer(host, command)))
 
     def _answer(self, host: Host, command: Command) -> Response:
+        if command.operation == polar_control.GET_STATUS:
+            return Response(command.operation, 0, parameters=self._status())
         kind = -1 if command.type is None else command.type
         answer = Response(command.operation, max(kind, 0))
         measurement = self.measurements.get(kind)
@@ -110,6 +112,10 @@ class Strap(Role):
             host.rest(polar.NAMES[kind])
             return answer
         return replace(answer, error=INVALID_OPERATION)
+
+    def _status(self) -> bytes:
+        """Return a byte for each measurement that there is: its type, and in the top two bits whether it streams."""
+        return bytes(kind | polar_control.ONLINE * (kind in self.streaming) << 6 for kind in sorted(self.measurements))
 
     def _start(self, host: Host, kind: int, measurement: Measurement, answer: Response) -> Response:
         if kind in self.streaming:
