@@ -49,8 +49,8 @@ def timeline(recording: Reader, name: str, clock: ClockMap | None = None) -> Ite
 
     The device's clock is mapped to the host's as the stream went (see `ClockMap` for what cannot be known). Where there
     is no device clock, the last sample of a block is taken to be as old as the arrival of its notification, but for
-    the scatter. A sample without a rate is an event: it lies where its own time is, or, if that only dates a stored reading,
-    at its arrival.
+    the scatter. A sample without a rate is an event: it lies where its own time is, or, if that only dates a stored
+    reading, at its arrival.
 
     Parameters
     ----------
