@@ -19,7 +19,7 @@ class Cursor:
         What they are, for the message of an error: "a heart rate measurement".
 
     >>> cursor = Cursor(bytes.fromhex("01 0002 ffff"), "an example")
-    >>> cursor.u8(), cursor.u16(), cursor.i16(), cursor.left
+    >>> cursor.u8(), cursor.u16(), cursor.signed(2), cursor.left
     (1, 512, -1, 0)
     """
 
@@ -78,10 +78,6 @@ class Cursor:
     def u32(self) -> int:
         """Return an unsigned 32-bit integer."""
         return self.unsigned(4)
-
-    def i16(self) -> int:
-        """Return a signed 16-bit integer."""
-        return self.signed(2)
 
     def text(self, count: int) -> str:
         """Return `count` bytes of UTF-8."""
