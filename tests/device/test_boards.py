@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from pulselet.device.faults import Faults
+from pulselet.device.link import Link
 from pulselet.device.reconnect import Reconnect
 from pulselet.device.session import Device, connect
 from pulselet.device.sources import MovesenseSource, Source, UartSource
 from pulselet.device.virtual import VirtualDevice
 from pulselet.device.virtual_radio import VirtualRadio
 from pulselet.device.virtual_roles.role import Host, Role, Timed
-from pulselet.errors import DeviceError
+from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import movesense, uart
 from pulselet.packets.uart import StructFormat, TextLines
 from pulselet.stream.block import Block, Gap
@@ -121,8 +123,9 @@ def test_a_boards_records_come_with_their_loss_counted_over_the_wrap_of_the_coun
 
 
 def test_a_board_that_drops_goes_on_with_the_gap_that_its_counter_shows() -> None:
-    source = UartSource(RECORDS, name="acc", rate_hz=20.0)
-    device, items = asyncio.run(streamed(Uart(records(400)), source, Faults(disconnect={30: 0x08})))
+    wide = [struct.pack("<HhhHhh", 2 * n, n, -n, 2 * n + 1, n, 1) for n in range(400)]
+    source = UartSource(replace(RECORDS, layout="<Hhh"), name="acc", rate_hz=20.0)
+    device, items = asyncio.run(streamed(Uart(wide), source, Faults(disconnect={30: 0x08})))
     (gap,) = [item for item in items if isinstance(item, Gap)]
     assert gap.reason == "disconnected"
     assert gap.lost is not None
@@ -133,6 +136,77 @@ def test_a_board_that_drops_goes_on_with_the_gap_that_its_counter_shows() -> Non
     assert isinstance(first, Block)
     assert after.values[0, 0] * 2 - first.values[0, 0] * 2 == after.first // 2
     assert device.reconnects == 1
+
+
+def heard(
+    source: UartSource, story: list[tuple[float, int, int]], away_after: int, data: Callable[[int, int], bytes]
+) -> list[tuple[int | None, str]]:
+    """Return the gaps of rows that arrive as a story has it: when, in s, from which row on, and up to which."""
+    gaps = []
+    for number, (at_s, begin, end) in enumerate(story):
+        if number == away_after:
+            asyncio.run(source.resume(Subscribed()))
+        found = source.feed(uart.NOTIFY, data(begin, end), round(at_s * 1e9))
+        gaps += [(item.lost, item.reason) for item in found if isinstance(item, Gap)]
+    return gaps
+
+
+class Subscribed(Link):
+    """A link that has nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__("Board", "F0:00:00:00:00:10")
+
+    async def subscribe(self, uuid: str) -> None:
+        pass
+
+
+def byte_rows(begin: int, end: int) -> bytes:
+    return b"".join(struct.pack("<Bhh", at % 256, at, 0) for at in range(begin, end))
+
+
+@pytest.mark.parametrize("lost", [20, 240, 300, 700])
+@pytest.mark.parametrize("rate_hz", [50.0, None])
+def test_what_a_disconnection_cost_is_counted_over_rounds_of_a_small_counter_only_with_a_rate(
+    lost: int, rate_hz: float | None
+) -> None:
+    live = [((10 * n + 10) / 50, 10 * n, 10 * n + 10) for n in range(40)]
+    back = [((410 + lost + 10 * n) / 50 + 0.03, 400 + lost + 10 * n, 410 + lost + 10 * n) for n in range(3)]
+    source = UartSource(RECORDS, rate_hz=rate_hz)
+    gaps = heard(source, live + back, len(live), byte_rows)
+    assert gaps == [(lost if rate_hz else None, "disconnected")]
+    assert source.counts["uart"].received == 430
+
+
+@pytest.mark.parametrize("speed", [20.0, 1e6])
+def test_a_simulation_faster_than_real_time_leaves_the_size_open(speed: float) -> None:
+    live = [((10 * n + 10) / 50 / speed, 10 * n, 10 * n + 10) for n in range(500)]
+    back = [(5310 / 50 / speed, 5300, 5310)]
+    source = UartSource(RECORDS, rate_hz=50.0)
+    assert heard(source, live + back, len(live), byte_rows) == [(None, "disconnected")]
+
+
+def test_without_stamps_of_arrival_the_size_is_open_too() -> None:
+    live = [(0.0, 10 * n, 10 * n + 10) for n in range(40)]
+    assert heard(UartSource(RECORDS, rate_hz=50.0), [*live, (0.0, 700, 710)], 40, byte_rows) == [(None, "disconnected")]
+
+
+def test_rows_that_a_small_counter_shows_to_be_lost_on_a_live_link_are_lost_and_not_repeated() -> None:
+    story = [(0.0, at, at + 10) for at in (0, *range(150, 300, 10))]
+    source = UartSource(RECORDS, rate_hz=50.0)
+    assert heard(source, story, -1, byte_rows) == [(140, "lost")]
+    count = source.counts["uart"]
+    assert (count.received, count.lost, count.repeated) == (160, 140, 0)
+
+
+def test_bad_lines_among_good_ones_are_shown_by_the_source_until_it_starts_anew() -> None:
+    source = UartSource(TextLines(fields=("x",)))
+    source.feed(uart.NOTIFY, b"\n1\nbad\n2\nworse\n", 0)
+    with pytest.raises(PacketError, match="no number"):
+        source.feed(uart.NOTIFY, b"only bad\n", 0)  # refused as a whole, and so counted by who refuses it
+    assert source.malformed == 2
+    asyncio.run(source.start(Subscribed(), ["uart"]))
+    assert source.malformed == 0
 
 
 def test_lines_of_text_come_whole_however_they_are_cut_and_their_loss_cannot_be_told() -> None:

@@ -19,8 +19,10 @@ from pulselet.model.beside import Beside, Difference, require_same
 from pulselet.model.classifier import Classifier
 from pulselet.packets.profile import ABSTAINED, Identity, Result, StreamInfo
 from pulselet.signal.pipeline import Branch, LowPass, Pipeline, Window
+from pulselet.stream.block import Block, Gap, Signal
 
 LABELS = ("rest", "walk", "run")
+RESULT = Signal("result", "", None, ("start", "label", "confidence", "quality", "abstained"), 32768.0)
 ACC = StreamInfo(1, "acc", "g", ("x", "y", "z"), 50_000, 1 / 4096)
 SAMPLES = np.random.default_rng(3).integers(-4096, 4096, (1500, 3)).astype(np.int16)
 
@@ -98,3 +100,63 @@ def test_another_version_on_the_device_is_noticed_before_anything_streams(classi
         require_same(wanted, replace(wanted, labels=("rest",)))
     with pytest.raises(ParityError, match="does not say what it runs"):
         require_same(wanted, None)
+
+
+SIGNAL = Signal("acc", "g", 50.0, ("x", "y", "z"), 32768.0)
+
+
+def told(result: Result, start: int) -> Block:
+    """Return the block that a result becomes: its numbers are float32, so that the start is modulo 2**24."""
+    row = [start % 2**24, result.label, result.confidence, result.quality, result.abstained]
+    return Block(RESULT, np.array([row], np.float32), 0, None, 0)
+
+
+def test_windows_are_compared_after_more_samples_than_a_float32_can_count(classifier: Classifier) -> None:
+    said, beside = results(classifier), Beside(classifier, classifier.identity)
+    lost = 2**24 + 34  # a multiple of the hop, so that windows begin where the samples do
+    beside.push(Gap(SIGNAL, 0, lost, "lost"))
+    beside.push(Block(SIGNAL, SAMPLES * np.float32(1 / 4096), lost, None, 0))
+    for _, result in said:
+        assert beside.push(told(result, lost + result.start)) == []
+    assert beside.compared == beside.agreed == len(said)
+
+
+def test_a_device_that_counts_from_0_again_is_compared_again(classifier: Classifier) -> None:
+    """The second time it has taken samples already, 10 of which never came, when the host hears of it."""
+    said, beside = results(classifier), Beside(classifier, classifier.identity)
+    samples, at = SAMPLES * np.float32(1 / 4096), 0
+    for lost in (0, 0, 10):
+        if at:
+            beside.push(Gap(SIGNAL, at, None, "restarted"))
+        if lost:
+            beside.push(Gap(SIGNAL, at, lost, "restarted"))
+        beside.push(Block(SIGNAL, samples[lost:777], at + lost, None, 0))
+        at += 777
+        whole = [result for _, result in said if result.start + 100 <= 777]
+        for result in whole:
+            beside.push(told(result, result.start))
+        assert beside.compared == beside.agreed
+    assert 2 * len(whole) < beside.compared + beside.unsettled < 3 * len(whole)
+    assert beside.compared > 2 * len(whole) + 5
+
+
+def test_a_restart_that_several_signals_tell_of_is_one(classifier: Classifier) -> None:
+    pipeline = Pipeline(
+        (Branch("acc", "g", 50.0, 2, ()), Branch("turn", "g", 50.0, 1, ())), Window(length_s=2.0, hop_s=1.0)
+    )
+    two = replace(classifier, pipeline=pipeline)  # the same net: the windows have the same shape
+    beside = Beside(two, two.identity)
+    acc, turn = Signal("acc", "g", 50.0, ("x", "y"), 1e3), Signal("turn", "g", 50.0, ("z",), 1e3)
+    samples = SAMPLES[:300] * np.float32(1 / 4096)
+    windows, starts = pipeline.batch({"acc": samples[:, :2], "turn": samples[:, 2:]})
+    decisions = two.decide(starts, tflm.invoke(two.model, two.quantise(windows)))
+    for session in range(3):
+        for at in range(0, 300, 25):
+            for signal, values in ((acc, samples[:, :2]), (turn, samples[:, 2:])):
+                if session and not at:
+                    beside.push(Gap(signal, 300 * session, None, "restarted"))
+                beside.push(Block(signal, values[at : at + 25], 300 * session + at, None, 0))
+        for one in decisions:
+            result = Result(0, 0, one.start, one.label, ABSTAINED * one.abstained, one.confidence, 1.0)
+            assert beside.push(told(result, one.start)) == []
+    assert beside.compared == beside.agreed == 3 * len(decisions)

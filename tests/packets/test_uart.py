@@ -24,6 +24,13 @@ def indices(board: UartFormat, *counters: int) -> list[int | None]:
     return [row.index for counter in counters for row in board.feed(MOTION.encode((counter, 0, 0, 0)))]
 
 
+def lines(declaration: TextLines) -> UartFormat:
+    """Return a format that has seen the end of a line."""
+    board = UartFormat(declaration)
+    assert board.feed(b"\n") == []
+    return board
+
+
 def test_a_notification_holds_one_record_or_several() -> None:
     board = UartFormat(MOTION)
     assert board.feed(bytes.fromhex("ffff 0200 feff 0000")) == [Row(0, (1.0, -1.0, 0.0))]
@@ -73,29 +80,89 @@ def test_a_counter_that_begins_anew_after_a_disconnection_says_so() -> None:
     board = UartFormat(MOTION)
     assert indices(board, 500) == [0]
     board.resume()
-    assert board.feed(MOTION.encode((0, 0, 0, 0))) == [Row(1, (0.0, 0.0, 0.0), restarted=True)]
+    assert board.feed(MOTION.encode((0, 0, 0, 0))) == [Row(1, (0.0, 0.0, 0.0), torn=True)]
     assert indices(board, 1, 3) == [2, 4]
+
+
+BYTE = StructFormat(layout="<Bh", fields=("n", "x"), counter="n")
+
+
+def byte_rows(begin: int, end: int) -> bytes:
+    return b"".join(struct.pack("<Bh", at % 256, 0) for at in range(begin, end))
+
+
+@pytest.mark.parametrize("lost", [1, 127, 128, 140, 234])
+def test_on_a_live_link_a_small_counter_goes_forward(lost: int) -> None:
+    board = UartFormat(BYTE)
+    board.feed(byte_rows(0, 10))
+    assert [row.index for row in board.feed(byte_rows(10 + lost, 12 + lost))] == [10 + lost, 11 + lost]
+
+
+@pytest.mark.parametrize("rows", [1, 4, 10, 40])
+def test_a_notification_of_a_small_counter_may_come_twice_or_after_the_next(rows: int) -> None:
+    board = UartFormat(BYTE)
+    for number in (0, 1, 1, 3, 2, 4):
+        found = board.feed(byte_rows(number * rows, (number + 1) * rows))
+        assert [row.index for row in found] == list(range(number * rows, (number + 1) * rows))
+
+
+@pytest.mark.parametrize(
+    ("away", "index"),
+    [
+        (None, None),  # 54 rows, or 310, or 566, ...: nobody knows
+        ((40.0, 200.0), 54),
+        ((250.0, 400.0), 310),
+        ((100.0, 300.0), None),  # neither 54 nor 310
+        ((20.0, 400.0), None),  # 54 or 310
+    ],
+)
+def test_how_often_a_small_counter_went_round_while_away_is_told_by_the_time(
+    away: tuple[float, float] | None, index: int | None
+) -> None:
+    board = UartFormat(BYTE)
+    board.feed(byte_rows(0, 1))
+    board.resume()
+    first, second = board.feed(byte_rows(310, 312), None if away is None else (away[0] + 1, away[1] + 1))
+    assert (first.index, first.torn) == ((1, True) if index is None else (index, False))
+    assert (second.index, second.torn) == ((first.index or 0) + 1, False)
+
+
+def test_a_large_counter_is_believed_where_the_time_does_not_fit() -> None:
+    """As when the computer slept, and its clock with it; but not if it went back."""
+    for counter, expected in ((3005, Row(3000, (0.0, 0.0, 0.0))), (0, Row(1, (0.0, 0.0, 0.0), torn=True))):
+        board = UartFormat(MOTION)
+        board.feed(MOTION.encode((5, 0, 0, 0)))
+        board.resume()
+        assert board.feed(MOTION.encode((counter, 0, 0, 0)), (0.0, 250.0)) == [expected]
+
+
+def test_the_first_line_may_be_cut_and_is_no_line() -> None:
+    """Subscribed in the middle of 1023,456, a board would seem to say 23 and 456."""
+    board = UartFormat(TextLines(fields=("x", "y")))
+    assert board.feed(b"23,4") == []
+    assert board.feed(b"56\r\n1,2\n") == [Row(None, (1.0, 2.0))]
+    assert board.malformed == 0
 
 
 def test_lines_may_be_split_anywhere() -> None:
     text = b"5, 1.5\r\n 6 ,-2e1\n\n8,nan\n"
-    whole = UartFormat(TEXT).feed(text)
+    whole = lines(TEXT).feed(text)
     assert whole[:2] == [Row(0, (1.5,)), Row(1, (-20.0,))]
     assert whole[2].index == 3
     assert math.isnan(whole[2].values[0])
     for cut in range(len(text)):
-        board = UartFormat(TEXT)
+        board = lines(TEXT)
         assert repr(board.feed(text[:cut]) + board.feed(text[cut:])) == repr(whole)
 
 
 def test_a_counter_in_text_wraps_where_it_is_declared() -> None:
-    found = UartFormat(TEXT).feed(b"998,0\n1,0\n")
+    found = lines(TEXT).feed(b"998,0\n1,0\n")
     assert [row.index for row in found] == [0, 3]
 
 
 @pytest.mark.parametrize(("separator", "line"), [(";", b"1;2\n"), ("", b"  1 \t 2\n"), (" | ", b"1 | 2\n")])
 def test_numbers_may_be_separated_by_anything(separator: str, line: bytes) -> None:
-    assert UartFormat(TextLines(fields=("a", "b"), separator=separator)).feed(line) == [Row(None, (1.0, 2.0))]
+    assert lines(TextLines(fields=("a", "b"), separator=separator)).feed(line) == [Row(None, (1.0, 2.0))]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +179,7 @@ def test_numbers_may_be_separated_by_anything(separator: str, line: bytes) -> No
     ],
 )
 def test_a_line_that_is_no_number_is_refused(line: bytes, complaint: str) -> None:
-    board = UartFormat(TEXT)
+    board = lines(TEXT)
     with pytest.raises(PacketError, match=complaint):
         board.feed(line)
     assert board.malformed == 1
@@ -120,7 +187,7 @@ def test_a_line_that_is_no_number_is_refused(line: bytes, complaint: str) -> Non
 
 
 def test_a_bad_line_among_good_ones_costs_itself_only() -> None:
-    board = UartFormat(TEXT)
+    board = lines(TEXT)
     assert [row.index for row in board.feed(b"1,0\nhello\n3,0\n")] == [0, 2]
     assert board.malformed == 1
 
@@ -135,7 +202,7 @@ def test_a_line_without_an_end_is_refused_and_forgotten() -> None:
 
 def test_a_line_cut_by_a_disconnection_is_no_line() -> None:
     """Joined, the halves would be 12345; and 345 alone would be a number that nobody has sent."""
-    board = UartFormat(TextLines(fields=("x",)))
+    board = lines(TextLines(fields=("x",)))
     assert board.feed(b"1\n12") == [Row(None, (1.0,))]
     board.resume()
     assert board.feed(b"345\n6\n") == [Row(None, (6.0,))]
@@ -192,7 +259,7 @@ def test_records_survive_the_round_trip(rows: list[tuple[int, int, int, int]]) -
 @given(st.lists(st.tuples(st.floats(width=32), st.floats(width=32)), max_size=20), st.integers(1, 30))
 def test_lines_survive_the_round_trip_however_they_are_cut(rows: list[tuple[float, float]], size: int) -> None:
     declaration = TextLines(fields=("a", "b"), separator="\t")
-    data, board = declaration.encode(*rows), UartFormat(declaration)
+    data, board = declaration.encode(*rows), lines(declaration)
     found = [row.values for at in range(0, len(data), size) for row in board.feed(data[at : at + size])]
     assert repr(found) == repr(rows)
 

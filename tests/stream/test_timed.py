@@ -315,3 +315,97 @@ def test_every_lost_sample_is_declared_and_none_is_invented(story: tuple[float, 
             missing |= set(range(begin + piece.first, begin + piece.end))
     assert seen == received
     assert missing == set(range(begin, begin + total)) - received
+
+
+@dataclass
+class Live(Run):
+    """A run whose frames arrive when they are complete, at some speed, and some time later."""
+
+    speed: float = 1.0
+
+    def frame(self, number: int, *, set_s: float = 0.0, late_s: float = 0.05) -> list[Block | Gap]:
+        arrival_s = 1000 + (number + 1) * FRAME_NS / NS / self.speed + late_s
+        time_ns = self.time_ns(number) + round(set_s * NS)
+        new = self.assembler.feed(values(number * SIZE, SIZE), time_ns, round(arrival_s * NS))
+        self.found += new
+        return new
+
+
+@pytest.mark.parametrize("set_s", [30.0, 1800.0, 3500.0])
+def test_a_clock_that_is_set_ahead_invents_no_loss(set_s: float) -> None:
+    run = Live()
+    for number in range(20):
+        run.frame(number)
+    for number in range(20, 40):
+        run.frame(number, set_s=set_s)
+    run.frame(41, set_s=set_s)
+    assert run.gaps == [(20 * SIZE, None, "clock jumped"), (40 * SIZE, SIZE, "lost")]
+
+
+@pytest.mark.parametrize("set_s", [-1200.0, 1200.0, 3600.0])
+def test_a_clock_that_is_set_while_away_leaves_the_size_open(set_s: float) -> None:
+    run = Live()
+    for number in range(20):
+        run.frame(number)
+    run.assembler.resume()
+    run.frame(round(2400 * NS / FRAME_NS), set_s=set_s)
+    assert run.gaps == [(20 * SIZE, None, "disconnected")]
+
+
+@pytest.mark.parametrize("away_s", [3.0, 600.0, 8 * 3600.0])
+def test_what_a_disconnection_cost_is_counted_where_clock_and_arrival_agree(away_s: float) -> None:
+    run = Live()
+    for number in range(20):
+        run.frame(number)
+    run.assembler.resume()
+    back = 20 + round(away_s * NS / FRAME_NS)
+    run.frame(back, late_s=1.0)
+    assert run.gaps == [(20 * SIZE, (back - 20) * SIZE, "disconnected")]
+
+
+@pytest.mark.parametrize("begin", [0, 100])
+def test_frames_lost_out_of_a_queue_that_had_waited_for_the_link_are_counted(begin: int) -> None:
+    """Also if the stream began in such a queue, by which nobody knows yet how late it was."""
+    run = Live()
+    for number in range(begin):
+        run.frame(number)
+    for number in (*range(begin, begin + 40), *range(begin + 60, begin + 74)):  # all at once
+        run.frame(number, late_s=0.05 + (begin + 74 - number) * FRAME_NS / NS)
+    for number in range(begin + 74, begin + 100):
+        run.frame(number)
+    assert run.gaps == [((begin + 40) * SIZE, 20 * SIZE, "lost")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stalls_and_losses_and_disconnections_of_a_live_link_are_all_counted(seed: int) -> None:
+    """Links that stand still for up to 40 s, device clocks off by half a percent, rates by two."""
+    draw = np.random.default_rng(seed)
+    drift, number, lost, ready_s = draw.uniform(0.995, 1.005), 0, 0, 0.0
+    run = Live(rate_hz=130 * draw.uniform(0.98, 1.02))
+    for _ in range(600):
+        fate = draw.random()
+        if number and fate < 0.03:
+            more = int(draw.integers(1, 20)) if fate < 0.02 else int(draw.integers(10, 2000))
+            if fate >= 0.02:
+                run.assembler.resume()
+            number, lost = number + more, lost + more
+        elif fate < 0.04:
+            ready_s += draw.uniform(0, 40)
+        end_s = (number + 1) * SIZE / run.rate_hz
+        ready_s = max(ready_s, end_s + draw.exponential(0.03))
+        time_ns = BEGIN_NS + round((end_s - 1 / run.rate_hz) * drift * NS)
+        run.found += run.assembler.feed(values(number * SIZE, SIZE), time_ns, round((1000 + ready_s) * NS))
+        number += 1
+    assert None not in [gap[1] for gap in run.gaps]
+    assert run.assembler.count.lost == pytest.approx(lost * SIZE, rel=0.01)  # by a rate that drifts
+
+
+@pytest.mark.parametrize("speed", [20.0, 1000.0, 1e6])
+def test_a_simulation_faster_than_real_time_counts_by_the_clock_as_ever(speed: float) -> None:
+    run = Live(speed=speed)
+    for number in range(300):
+        run.frame(number, late_s=0.0)
+    run.frame(340, late_s=0.0)
+    run.assembler.resume()
+    run.frame(4000, late_s=0.0)
+    assert run.gaps == [(300 * SIZE, 40 * SIZE, "lost"), (341 * SIZE, 3659 * SIZE, "disconnected")]

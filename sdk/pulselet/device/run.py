@@ -270,6 +270,7 @@ class Run:
             farewell.cancel()
         with contextlib.suppress(PulseletError):
             self._drain(link)
+        self.device.refused += sum(source.malformed for source in self.chosen)
         if self.record is not None:
             with contextlib.suppress(RecordingError):
                 self.record.end(self.session, ended)

@@ -91,7 +91,7 @@ class Device:
         self.name = self.address = ""
         self.sources: list[Source] = []
         self.information = Information()
-        self.refused = 0  # packets of the last stream that made no sense
+        self.refused = 0  # packets, or lines of text, of the last stream that made no sense
         self.reconnects = 0  # of the last stream
         self.dropped = 0  # blocks of the last stream that its consumer was too slow for
 

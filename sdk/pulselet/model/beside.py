@@ -13,6 +13,8 @@ from pulselet.packets.profile import Identity
 from pulselet.stream.block import Block, Gap
 
 RESULT = "result"  # the signal that a device of the stream profile has its results on
+RESTARTED = "restarted"  # the reason of a gap after which the device counts from 0 again
+START_MODULUS = 2**24  # of the start in a result, which is a float32
 KEPT = 256  # results or decisions that wait for each other
 
 
@@ -37,9 +39,10 @@ class Difference:
 class Beside:
     """Follows the stream of a device that runs a classifier, and runs the same one on the host.
 
-    The window that a result speaks of is told by its start. Windows of which the host has lost samples are left out;
-    after a loss its filters start anew, while the device's go on, so that until the two have agreed again a difference
-    shows nothing.
+    The window that a result speaks of is told by its start, modulo 2**24. Windows of which the host has lost samples
+    are left out; after a loss its filters start anew, while the device's go on, so that until the two have agreed again
+    a difference shows nothing. Where the device counts from 0 again, the host starts anew with it. After any other gap
+    of unknown size the two no longer count alike, and what differs stays unsettled.
 
     Parameters
     ----------
@@ -65,7 +68,9 @@ class Beside:
         require_same(classifier.identity, identity)
         self.compared = self.agreed = self.unsettled = 0
         self._settling = False
+        self._classifier = classifier
         self._live = classifier.start()
+        self._restarted: set[str] = set()  # signals that have said that the device did
         self._said: dict[int, Said] = {}
         self._decided: dict[int, Decision] = {}
 
@@ -74,13 +79,27 @@ class Beside:
         if item.signal.name == RESULT:
             if isinstance(item, Block):
                 self._said |= {said.start: said for said in map(_said, item.values.tolist())}
+        elif isinstance(item, Gap) and item.reason == RESTARTED and item.lost is None:
+            self._restart(item.signal.name)
         else:
             self._settling |= isinstance(item, Gap)
-            self._decided |= {decision.start: decision for decision in self._live.push(event(item))}
+            decided = self._live.push(event(item))
+            self._decided |= {decision.start % START_MODULUS: decision for decision in decided}
         found = [self._compare(start) for start in sorted(self._said.keys() & self._decided.keys())]
         _forget(self._said)
         _forget(self._decided)
         return [one for one in found if one is not None]
+
+    def _restart(self, name: str) -> None:
+        """Start anew at the first signal that says so; the others say it too, each before its first block."""
+        self._settling = True
+        if self._restarted and name not in self._restarted:
+            self._restarted.add(name)
+            return
+        self._restarted = {name}
+        self._live = self._classifier.start()
+        self._said.clear()
+        self._decided.clear()
 
     def _compare(self, start: int) -> Difference | None:
         said, decided = self._said.pop(start), self._decided.pop(start)

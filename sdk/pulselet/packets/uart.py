@@ -23,6 +23,8 @@ NOTIFY = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"  # from the board
 
 LARGEST = 3.4028234663852886e38  # of a float32
 COUNTERS = "bBhHiIlLqQ"
+LARGE = 2**16  # a counter of so many rows or more is trusted for half a round
+FEW = 8  # rows that may be late, if two notifications do not hold more
 CODES = re.compile(r"(\d*)([xbBhHiIlLqQefd?])")
 
 
@@ -37,13 +39,14 @@ class Row:
         than an earlier one has come again, or late. None without a counter.
     values
         The fields without the counter, scaled; NaN and infinity pass.
-    restarted
-        The counter began anew while the link was down: how many rows are missing before this one, nobody can tell.
+    torn
+        While the link was down the counter began anew, or may have gone round: how many rows are missing before this
+        one, nobody can tell.
     """
 
     index: int | None
     values: tuple[float, ...]
-    restarted: bool = False
+    torn: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ class StructFormat(Declaration):
     >>> motion = StructFormat(layout="<Hhh", fields=("seq", "x", "y"), unit="g", scale=0.001, counter="seq")
     >>> board = UartFormat(motion)
     >>> board.feed(bytes.fromhex("0500 e803 18fc  0700 0000 f401"))
-    [Row(index=0, values=(1.0, -1.0), restarted=False), Row(index=2, values=(0.0, 0.5), restarted=False)]
+    [Row(index=0, values=(1.0, -1.0), torn=False), Row(index=2, values=(0.0, 0.5), torn=False)]
     """
 
     layout: str
@@ -201,6 +204,13 @@ class TextLines(Declaration):
 class UartFormat:
     """Reads what a board sends, notification by notification.
 
+    Of text nothing counts before the first end of a line, which may end a line whose beginning was sent to nobody: a
+    board that begins when it is connected loses its first line.
+
+    A counter that goes round after fewer than 65,536 rows goes forward only, but for the rows of two notifications,
+    which may come again or late; on a live link the loss of a whole round does not show. A larger one goes less than
+    half a round either way.
+
     Attributes
     ----------
     malformed
@@ -211,16 +221,23 @@ class UartFormat:
         self.declaration = declaration
         self.malformed = 0
         self._line = b""
-        self._skip = False  # what comes before the next end of a line
+        self._skip = True  # what comes before the next end of a line
         self._counter: tuple[int, int] | None = None  # the newest, and its index
         self._resumed = False
+        self._widest = 1  # the most rows in a notification
 
     def resume(self) -> None:
         """Go on after the link was down: the line that was cut is no line, nor is what comes of the next."""
         self._line, self._skip, self._resumed = b"", True, True
 
-    def feed(self, data: bytes) -> list[Row]:
+    def feed(self, data: bytes, away: tuple[float, float] | None = None) -> list[Row]:
         """Return the rows that are complete now.
+
+        Parameters
+        ----------
+        away
+            The least and the most rows that the board can have counted since the newest one, by the time that has gone
+            by; asked for only after `resume`. None if nobody knows: then a small counter does not tell what is missing.
 
         Raises
         ------
@@ -232,7 +249,10 @@ class UartFormat:
             found = self._lines(self.declaration, data)
         else:
             found = self._records(self.declaration, data)
-        return [self._row(numbers) for numbers in found]
+        self._widest = max(self._widest, len(found))
+        if away is not None:  # until the last of these rows; wanted is until the first
+            away = away[0] - len(found) + 1, away[1] - len(found) + 1
+        return [self._row(numbers, away) for numbers in found]
 
     def _records(self, declaration: StructFormat, data: bytes) -> list[tuple[float, ...]]:
         size = declaration.size
@@ -270,19 +290,37 @@ class UartFormat:
         kept = [number for name, number in zip(declaration.fields, numbers, strict=True) if name != declaration.counter]
         return tuple(number * scale for number, scale in zip(kept, declaration.scales, strict=True))
 
-    def _row(self, numbers: tuple[float, ...]) -> Row:
+    def _row(self, numbers: tuple[float, ...], away: tuple[float, float] | None) -> Row:
         resumed, self._resumed = self._resumed, False
         values, declaration = self._values(numbers), self.declaration
         if declaration.counter is None:
             return Row(None, values)
         counter = int(numbers[declaration.fields.index(declaration.counter)])
         newest, index = self._counter or (counter - 1, -1)
-        step, modulus = counter - newest, declaration.modulus
-        if modulus is not None:  # less than half a round, either way
-            step = (step + modulus // 2) % modulus - modulus // 2
-        restarted = resumed and step <= 0
-        if restarted:
-            step = 1
-        if step > 0:
-            self._counter = counter, index + step
-        return Row(index + step, values, restarted)
+        step = self._back(counter - newest, away) if resumed and self._counter else self._step(counter - newest)
+        went_on = 1 if step is None else step
+        if went_on > 0:
+            self._counter = counter, index + went_on
+        return Row(index + went_on, values, torn=step is None)
+
+    def _step(self, step: int) -> int:
+        """Return by how many rows a counter has gone on, or back."""
+        modulus = self.declaration.modulus
+        if modulus is None:
+            return step
+        late = modulus // 2 if modulus >= LARGE else min(modulus // 2, max(FEW, 2 * self._widest))
+        return (step + late) % modulus - late
+
+    def _back(self, step: int, away: tuple[float, float] | None) -> int | None:
+        """Return by how many rows a counter has gone on while the link was down; None if nobody can tell."""
+        modulus = self.declaration.modulus
+        if modulus is not None and away is not None:
+            least, most = math.floor(away[0]), math.ceil(away[1])
+            first = 1 if most <= modulus else max(least, 1)  # the least is a guess: only if several may fit
+            fitting = range(first + (step - first) % modulus, most + 1, modulus)
+            if fitting or most > modulus:
+                return fitting[0] if len(fitting) == 1 else None
+        if modulus is not None and modulus < LARGE:
+            return None
+        step = self._step(step)
+        return step if step > 0 else None

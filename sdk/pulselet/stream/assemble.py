@@ -8,18 +8,24 @@ from pulselet.errors import PacketError
 from pulselet.packets.profile import BYTES, END, PAUSE, Description, Packet, StreamInfo
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
+from pulselet.stream.pace import Pace
+from pulselet.stream.unwrap import WRAP, nearest, went_on
 
 __all__ = ["Assembler", "Count"]
 
-WRAP = 2**16
-LOST, RESTARTED = "lost", "restarted"
+LOST, RESTARTED, DISCONNECTED, JUMPED = "lost", "restarted", "disconnected", "clock jumped"
 
 
 class Assembler:
     """Turns the notifications of one session into blocks and gaps.
 
-    The 16-bit index is unwrapped with the help of the device clock, so that a silence of any length up to half the
-    clock's range is counted right. A clock that steps back is not believed.
+    The 16-bit index is unwrapped with the help of the device clock, and the clock with the help of the arrivals, once
+    the pace of the stream is known (see `Pace`). A clock that steps back, or ahead of what can have arrived, is not
+    believed unless the index agrees with it to a second; else arrivals tell how often the index went round, and if
+    more than one answer fits, the gap has no size. A computer that slept looks like a device whose clock has jumped.
+
+    Where the pace is not known, a silence of any length up to half the clock's range is counted right, and a jump of
+    the clock is taken for loss. In a simulation faster than real time the shortest silence is taken that fits.
     """
 
     def __init__(self, description: Description) -> None:
@@ -29,6 +35,7 @@ class Assembler:
         self.ended: set[str] = set()
         self._info = {info.id: info for info in description.streams}
         self._clock: dict[str, tuple[int, int]] = {}  # index and unwrapped ticks of the last packet
+        self._paces = {name: Pace() for name in self.counts}
         self._base = dict.fromkeys(self.counts, 0)  # index at which the device began to count
         self._why = dict.fromkeys(self.counts, LOST)  # reason of the next gap
 
@@ -39,16 +46,28 @@ class Assembler:
 
     def resume(self) -> None:
         """Go on after the link was down, with a device that has counted meanwhile."""
-        self._why = dict.fromkeys(self.counts, "disconnected")
+        self._why = dict.fromkeys(self.counts, DISCONNECTED)
 
     def restart(self) -> None:
         """Go on with a device that counts from 0 again: what was lost before it did, nobody can tell."""
+        self.ended.clear()
         self._clock.clear()
+        self._paces = {name: Pace() for name in self.counts}
         self._base = {name: count.expected for name, count in self.counts.items()}
         self._why = dict.fromkeys(self.counts, RESTARTED)
 
+    def unwrapped(self, ticks: int) -> int:
+        """Return a time of the device clock, modulo 2**32, as one within half a round of the newest packet's."""
+        newest = max((at for _, at in self._clock.values()), default=ticks)
+        return newest + nearest(ticks - newest)
+
     def feed(self, data: bytes, arrival_ns: int) -> list[Block | Gap]:
         """Return what one notification adds: a gap, a block, both or nothing.
+
+        Parameters
+        ----------
+        arrival_ns
+            Host monotonic clock; always the same if it is not known.
 
         Raises
         ------
@@ -60,17 +79,16 @@ class Assembler:
             raise PacketError(f"a packet of stream {packet.stream}; the device has {sorted(self._info)}", data)
         info, signal = self._info[packet.stream], self.signals[packet.stream]
         values = packet.samples(len(info.channels)) if packet.kind in BYTES else None
-        index, ticks = self._unwrap(info, packet)
-        found: list[Block | Gap] = []
-        count = self.counts[info.name]
-        why = self._why[info.name]
+        count, why = self.counts[info.name], self._why[info.name]
         self._why[info.name] = LOST
+        found: list[Block | Gap] = []
         if why == RESTARTED:
             found.append(Gap(signal, count.expected, None, why))
-        lost_until = index
-        if packet.kind == PAUSE:  # the rest may be long; what was lost before it is less than a round of the index
-            lost_until = min(index, count.expected + (packet.since - count.expected) % WRAP)
-        self._skip(found, signal, lost_until, why)
+        index, ticks = self._unwrap(info, packet, arrival_ns)
+        if index is None:
+            found.append(Gap(signal, count.expected, None, JUMPED if why == LOST else why))
+            index = self._rebase(info.name, packet, ticks, arrival_ns)
+        self._skip(found, signal, _rest_from(packet, count.expected, index) if packet.kind == PAUSE else index, why)
         if packet.kind == PAUSE:
             self._skip(found, signal, index, "paused")
         if packet.kind == END:
@@ -96,26 +114,45 @@ class Assembler:
             else:
                 count.lost += missing
 
-    def _unwrap(self, info: StreamInfo, packet: Packet) -> tuple[int, int]:
-        """Return the packet's index and ticks, counted from the start of the session."""
-        if info.name not in self._clock:
+    def _unwrap(self, info: StreamInfo, packet: Packet, arrival_ns: int) -> tuple[int | None, int]:
+        """Return the packet's index, None if nobody can tell, and ticks, counted from the start of the session."""
+        name, pace = info.name, self._paces[info.name]
+        if name not in self._clock:
             # nothing to compare with yet: less than a round of the index can have been lost
-            index = self._base[info.name] + packet.index
-            self._clock[info.name] = index, packet.ticks
+            index = self._base[name] + packet.index
+            self._clock[name] = index, packet.ticks
+            pace.follow(0.0, arrival_ns)
             return index, packet.ticks
-        last_index, last_ticks = self._clock[info.name]
-        elapsed = (packet.ticks - last_ticks + 2**31) % 2**32 - 2**31
-        estimate = elapsed * info.rate_mhz / 1000 / self.description.clock_hz
-        step = (packet.index + self._base[info.name] - last_index) % WRAP
-        rounds = round((estimate - step) / WRAP)
-        if rounds < 0:  # a late packet, or a clock that stepped back: less than half a round either way
-            rounds = -1 if step >= WRAP // 2 else 0
-        index = last_index + step + WRAP * rounds
-        if index > last_index:
-            went_on = round((index - last_index) * self.description.clock_hz * 1000 / info.rate_mhz)
-            self._clock[info.name] = index, last_ticks + (elapsed if elapsed >= 0 else went_on)
-        return index, last_ticks + elapsed
+        last_index, last_ticks = self._clock[name]
+        rate_hz, clock_hz = info.rate_mhz / 1000, self.description.clock_hz
+        step = (packet.index + self._base[name] - last_index) % WRAP
+        near = nearest(packet.ticks - last_ticks)
+        steps, elapsed = went_on(step, near, rate_hz, clock_hz, pace.window_s(arrival_ns))
+        ticks = last_ticks + (near if elapsed is None else elapsed)
+        if steps is None:
+            return None, ticks
+        if steps > 0:
+            stepped_back = elapsed is not None and elapsed < 0
+            kept = last_ticks + round(steps * clock_hz / rate_hz) if stepped_back else ticks
+            self._clock[name] = last_index + steps, kept
+            pace.follow((kept - last_ticks) / clock_hz if elapsed is not None else steps / rate_hz, arrival_ns)
+        return last_index + steps, ticks
+
+    def _rebase(self, name: str, packet: Packet, ticks: int, arrival_ns: int) -> int:
+        """Go on with the next index at a packet whose own cannot be told, and return it."""
+        index = self.counts[name].expected
+        self._base[name] = index - packet.index
+        self._clock[name] = index, ticks
+        self._paces[name] = Pace()
+        self._paces[name].follow(0.0, arrival_ns)
+        return index
 
 
 def _signal(info: StreamInfo, clock_hz: int) -> Signal:
     return Signal(info.name, info.unit, info.rate_mhz / 1000, info.channels, float(clock_hz))
+
+
+def _rest_from(packet: Packet, expected: int, index: int) -> int:
+    """Return where a rest begins of what is missing: what lies less than half a round behind was told before."""
+    ahead = (packet.since - expected) % WRAP
+    return expected + ahead if ahead < WRAP // 2 and expected + ahead <= index else expected

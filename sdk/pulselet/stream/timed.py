@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import PulseletError
-from pulselet.stream.assemble import LOST, Count
+from pulselet.stream.assemble import DISCONNECTED, JUMPED, LOST, Count
 from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.pace import Pace
 
-DISCONNECTED, JUMPED = "disconnected", "clock jumped"
 NS = 1_000_000_000
 BACK_S = 5.0  # further back is another clock
 FORWARD_S, AWAY_S = 3600.0, 86400.0  # further forward is another clock: while streaming, and after a disconnection
@@ -57,7 +57,12 @@ class TimedAssembler:
     means that samples are lost. Earlier by less than 5 s means that the frame came before, that it was overtaken by
     another, or that the device's clock stepped back, which real ones do and which loses nothing.
 
-    What cannot be seen: the loss of fewer samples than half of the smallest frame of late.
+    Later than can have arrived by now, or after a disconnection much sooner than by the host's clock, means that the
+    device's clock was set: a gap of unknown size. So does, before the pace of the stream is known (see `Pace`), a step
+    of more than an hour. What the host's clock missed, because the computer slept, looks the same.
+
+    What cannot be seen: the loss of fewer samples than half of the smallest frame of late. A clock that is set ahead by
+    less than 2 s and 3 % of the time since the last frame, or before the pace is known, is taken for loss.
 
     Parameters
     ----------
@@ -72,6 +77,7 @@ class TimedAssembler:
         self.count = Count()
         self._clock = SampleClock(0, NS / signal.rate_hz, NS / signal.rate_hz)
         self._clock_hz = Fraction(signal.clock_hz)
+        self._pace = Pace()
         self._begun = self._resumed = False
         self._begin = 0  # index at which the device's present clock began
         self._stepped: float | None = None  # deviation of the last frame, if it stepped back
@@ -101,7 +107,7 @@ class TimedAssembler:
         time_ns
             Device clock at the *last* sample.
         arrival_ns
-            Host monotonic clock.
+            Host monotonic clock; always the same if it is not known.
 
         Raises
         ------
@@ -117,9 +123,11 @@ class TimedAssembler:
         if self._begun and self._came_before(frame, deviation):
             self.count.repeated += size
             return []
-        found: list[Block | Gap] = list(self._place(time_ns, size, deviation))
+        before_ns = self._clock.anchor_ns
+        found: list[Block | Gap] = list(self._place(time_ns, size, deviation, self._pace.window_s(arrival_ns)))
         found.append(Block(self.signal, values, self.count.expected, self._ticks(time_ns, size), arrival_ns))
         self.count.received += size
+        self._pace.follow((self._clock.anchor_ns - before_ns) / NS, arrival_ns)
         self._frames.append(frame)
         self._sizes.append(size)
         self._resumed = False
@@ -137,14 +145,14 @@ class TimedAssembler:
         older = first + size <= self._begin + slack and self._seconds(deviation) > -BACK_S
         return older or any(a - slack <= first and first + size <= b + slack for a, b in self._gaps)
 
-    def _place(self, time_ns: int, size: int, deviation: float) -> list[Gap]:
+    def _place(self, time_ns: int, size: int, deviation: float, window_s: tuple[float, float] | None) -> list[Gap]:
         """Move the clock on to a fresh frame, and return the gap before it, if there is one."""
         if not self._begun:
             self._begun = True
             self._start(time_ns)
             return []
         tolerance = self._tolerance(size)
-        if self._jumped(deviation, tolerance):
+        if self._jumped(deviation, tolerance) or self._is_set(size + deviation, deviation > tolerance, window_s):
             self._start(time_ns)
             return [Gap(self.signal, self.count.expected, None, DISCONNECTED if self._resumed else JUMPED)]
         if deviation <= tolerance:
@@ -183,6 +191,7 @@ class TimedAssembler:
     def _start(self, time_ns: int) -> None:
         self._clock.anchor_ns = time_ns
         self._begin = self.count.expected
+        self._pace = Pace()
         self._stepped = None
         self._frames.clear()
         self._gaps.clear()
@@ -192,6 +201,13 @@ class TimedAssembler:
         if self._resumed:
             return seconds > AWAY_S or deviation < -tolerance
         return seconds > FORWARD_S or seconds < -BACK_S
+
+    def _is_set(self, steps: float, late: bool, window_s: tuple[float, float] | None) -> bool:
+        """Whether a device's clock has gone on by what the arrivals do not allow."""
+        if window_s is None:
+            return False
+        least_s, most_s = window_s
+        return self._seconds(steps) > most_s or (self._resumed and late and self._seconds(steps) < least_s)
 
     def _tolerance(self, size: int) -> float:
         """How many samples a frame may be late before some are missing; right after a disconnection, hardly any."""

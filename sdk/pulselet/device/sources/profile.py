@@ -8,15 +8,56 @@ import numpy as np
 
 from pulselet.device.link import Link
 from pulselet.device.sources.source import Source
+from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import profile
 from pulselet.packets.profile import Description, Identity, Result
-from pulselet.stream.assemble import Assembler
+from pulselet.stream.assemble import DISCONNECTED, LOST, RESTARTED, Assembler
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
 
 RESULT = "result"
 RESULT_CHANNELS = ("start", "label", "confidence", "quality", "abstained")
 START_MODULUS = 2**24  # up to which float32 holds every whole number
+NUMBERS = 2**16  # of results, before they begin anew
+
+
+class Results:
+    """What the net on the device says, as a signal of its own; a missing result is a gap.
+
+    `start` stays as the device counts it, from 0 at each of its starts, modulo 2**24: at what rate, and so which sample
+    it stands for, the protocol does not say.
+    """
+
+    def __init__(self, clock_hz: float) -> None:
+        self.signal = Signal(RESULT, "", None, RESULT_CHANNELS, clock_hz)
+        self.count = Count()
+        self._base = 0  # index of the result at which the device began to count
+        self._why = LOST  # reason of the next gap
+
+    def resume(self) -> None:
+        """Go on after the link was down, with a device that has counted meanwhile."""
+        self._why = DISCONNECTED
+
+    def restart(self) -> None:
+        """Go on with a device that counts from 0 again."""
+        self._base, self._why = self.count.expected, RESTARTED
+
+    def take(self, result: Result, ticks: int, arrival_ns: int) -> list[Block | Gap]:
+        """Return what a result adds; `ticks`: its time, unwrapped."""
+        signal, count, why = self.signal, self.count, self._why
+        lost = (result.number + self._base - count.expected) % NUMBERS
+        if why == LOST and lost >= NUMBERS // 2:  # it came again, or too late; not over a new link
+            count.repeated += 1
+            return []
+        self._why = LOST
+        found: list[Block | Gap] = [Gap(signal, count.expected, None, why)] if why == RESTARTED else []
+        if lost:
+            found.append(Gap(signal, count.expected, lost, why))
+        count.lost += lost
+        values = [[result.start % START_MODULUS, result.label, result.confidence, result.quality, result.abstained]]
+        found.append(Block(signal, np.array(values, np.float32), count.expected, ticks, arrival_ns))
+        count.received += 1
+        return found
 
 
 class ProfileSource(Source):
@@ -36,7 +77,7 @@ class ProfileSource(Source):
         self._wanted: Collection[str] = ()
         self._description: Description
         self._assembler: Assembler
-        self._results = False
+        self._results: Results | None = None
 
     @classmethod
     def fits(cls, link: Link) -> bool:
@@ -66,25 +107,30 @@ class ProfileSource(Source):
         return max(1000 / info.rate_mhz for info in self._description.streams)
 
     async def prepare(self, link: Link) -> None:
-        offered = link.characteristics
-        if profile.IDENTITY in offered:
-            self.identity = Identity.from_bytes(await link.read(profile.IDENTITY))
-        self._results = profile.RESULT in offered
-        self._describe(Description.from_bytes(await link.read(profile.DESCRIPTION)))
+        self.identity = await _identity(link)
+        self._describe(
+            Description.from_bytes(await link.read(profile.DESCRIPTION)), profile.RESULT in link.characteristics
+        )
 
-    def _describe(self, description: Description) -> None:
+    def _describe(self, description: Description, results: bool) -> None:
         self._description = description
         self._assembler = Assembler(description)
         self.signals = {signal.name: signal for signal in self._assembler.signals.values()}
         self.counts = dict(self._assembler.counts)
-        if self._results:
-            self.signals[RESULT] = Signal(RESULT, "", None, RESULT_CHANNELS, float(description.clock_hz))
-            self.counts[RESULT] = Count()
+        self._results = Results(float(description.clock_hz)) if results else None
+        if self._results is not None:
+            if RESULT in self.signals:
+                raise PacketError(
+                    f"the device calls a stream {RESULT!r}, as the results of its net are called: give it another name",
+                    bytes(description),
+                )
+            self.signals[RESULT], self.counts[RESULT] = self._results.signal, self._results.count
 
     async def start(self, link: Link, names: Collection[str]) -> None:
         self._wanted = names
         await self._begin(link)
-        self._describe(Description.from_bytes(await link.read(profile.DESCRIPTION)))
+        described = Description.from_bytes(await link.read(profile.DESCRIPTION))
+        self._describe(described, self._results is not None)
 
     async def _begin(self, link: Link) -> None:
         await self._subscribe(link)
@@ -96,35 +142,56 @@ class ProfileSource(Source):
             await link.subscribe(profile.RESULT)
 
     async def resume(self, link: Link) -> None:
-        """Go on: a device that still counts is told so; one that was off meanwhile is started anew."""
-        if Description.from_bytes(await link.read(profile.DESCRIPTION)).session == self._description.session:
+        """Go on: a device that still counts is told so; one that was off meanwhile is started anew.
+
+        Raises
+        ------
+        DeviceError
+            "changed", if it does not stream or run what it did: what it sends would be taken for something else.
+        """
+        session = (await self._described(link)).session
+        if session == self._description.session:
             self._assembler.resume()
+            if self._results is not None:
+                self._results.resume()
             await self._subscribe(link)
             await link.write(profile.CONTROL, profile.CONTINUE)
             return
+        self._require_same(link, "net or pipeline", self.identity, await _identity(link))
         self._assembler.restart()
+        if self._results is not None:
+            self._results.restart()
         await self._begin(link)
-        self._description = Description.from_bytes(await link.read(profile.DESCRIPTION))
+        self._description = await self._described(link)
+
+    async def _described(self, link: Link) -> Description:
+        now, before = Description.from_bytes(await link.read(profile.DESCRIPTION)), self._description
+        self._require_same(link, "streams", (before.clock_hz, before.streams), (now.clock_hz, now.streams))
+        return now
+
+    @staticmethod
+    def _require_same(link: Link, what: str, before: object, now: object) -> None:
+        if before != now:
+            raise DeviceError(
+                f"{link.name} came back with other {what} than it began with: it runs another firmware, or was set up "
+                "anew. End this recording and start a new one",
+                "changed",
+            )
 
     async def stop(self, link: Link) -> None:
         await link.write(profile.CONTROL, profile.STOP)
         await super().stop(link)
 
     def feed(self, uuid: str, data: bytes, arrival_ns: int) -> list[Block | Gap]:
-        if uuid == profile.RESULT:
-            return self._result(Result.from_bytes(data), arrival_ns)
+        if uuid == profile.RESULT and self._results is not None:
+            result = Result.from_bytes(data)
+            return self._results.take(result, self._assembler.unwrapped(result.ticks), arrival_ns)
         items = self._assembler.feed(data, arrival_ns)
         return [item for item in items if item.signal.name in self._wanted]
 
-    def _result(self, result: Result, arrival_ns: int) -> list[Block | Gap]:
-        signal, count = self.signals[RESULT], self.counts[RESULT]
-        lost = (result.number - count.expected) % 2**16
-        if lost >= 2**15:  # it came again, or too late
-            count.repeated += 1
-            return []
-        found: list[Block | Gap] = [Gap(signal, count.expected, lost, "lost")] if lost else []
-        count.lost += lost
-        values = [[result.start % START_MODULUS, result.label, result.confidence, result.quality, result.abstained]]
-        found.append(Block(signal, np.array(values, np.float32), count.expected, result.ticks, arrival_ns))
-        count.received += 1
-        return found
+
+async def _identity(link: Link) -> Identity | None:
+    """Return what a device says that it runs; None if it does not say."""
+    if profile.IDENTITY not in link.characteristics:
+        return None
+    return Identity.from_bytes(await link.read(profile.IDENTITY))

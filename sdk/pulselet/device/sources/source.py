@@ -22,6 +22,8 @@ class Source(ABC):
         What can be streamed, by name; known once `prepare` has run.
     counts
         Where the samples of each signal went, in this run.
+    malformed
+        Parts of good notifications, such as lines of text, that made no sense and were passed over, in this run.
     """
 
     title: ClassVar[str]
@@ -29,6 +31,7 @@ class Source(ABC):
     def __init__(self) -> None:
         self.signals: dict[str, Signal] = {}
         self.counts: dict[str, Count] = {}
+        self.malformed = 0
 
     @classmethod
     @abstractmethod

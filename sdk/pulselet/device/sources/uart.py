@@ -10,8 +10,10 @@ from pulselet.device.link import Link
 from pulselet.device.sources.source import Source
 from pulselet.packets import uart
 from pulselet.packets.uart import Declaration, Row, StructFormat, TextLines, UartFormat
+from pulselet.stream.assemble import DISCONNECTED, LOST
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.count import Count
+from pulselet.stream.pace import EARLY_S, Pace
 
 
 class UartSource(Source):
@@ -26,7 +28,14 @@ class UartSource(Source):
     rate_hz
         Rows a second; None if each row is an event of its own.
 
-    Without a counter among the declared fields, loss cannot be detected.
+    Attributes
+    ----------
+    malformed
+        Bad lines among good ones, which were passed over; a notification without a good one is refused.
+
+    Without a counter among the declared fields, loss cannot be detected. With a counter that goes round after fewer
+    than 65,536 rows, what a disconnection cost is known only if there is a rate, the stream has run for some seconds
+    before, and the arrivals leave no doubt how often the counter went round; else the gap has no size.
     """
 
     title = "Nordic UART"
@@ -39,6 +48,8 @@ class UartSource(Source):
         self._format = UartFormat(declaration)
         self._name = name
         self._resumed = False
+        self._pace = Pace()
+        self.malformed = 0
         self._signal = Signal(
             name, declaration.unit, rate_hz, declaration.channels, loss_detectable=declaration.loss_detectable
         )
@@ -67,6 +78,8 @@ class UartSource(Source):
     async def start(self, link: Link, names: Collection[str]) -> None:
         self._format = UartFormat(self._format.declaration)
         self._resumed = False
+        self._pace = Pace()
+        self.malformed = 0
         self.counts = {self._name: Count()}
         await link.subscribe(uart.NOTIFY)
 
@@ -78,7 +91,8 @@ class UartSource(Source):
     def feed(self, uuid: str, data: bytes, arrival_ns: int) -> list[Block | Gap]:
         found: list[Block | Gap] = []
         together: list[tuple[float, ...]] = []
-        for row in self._format.feed(data):
+        before = self._count.expected
+        for row in self._rows(data, arrival_ns):
             gap = self._gap(row)
             if gap is not None:
                 found += self._block(together, arrival_ns)
@@ -87,7 +101,17 @@ class UartSource(Source):
             if self._is_new(row):
                 together.append(row.values)
                 self._count.received += 1
+        if self._count.expected > before and self._signal.rate_hz is not None:
+            self._pace.follow((self._count.expected - before) / self._signal.rate_hz, arrival_ns)
         return found + self._block(together, arrival_ns)
+
+    def _rows(self, data: bytes, arrival_ns: int) -> list[Row]:
+        malformed, rate_hz = self._format.malformed, self._signal.rate_hz
+        window_s = self._pace.window_s(arrival_ns, late_s=EARLY_S)
+        away = None if window_s is None or rate_hz is None else (window_s[0] * rate_hz, window_s[1] * rate_hz)
+        rows = self._format.feed(data, away)
+        self.malformed += self._format.malformed - malformed
+        return rows
 
     @property
     def _count(self) -> Count:
@@ -102,14 +126,16 @@ class UartSource(Source):
     def _gap(self, row: Row) -> Gap | None:
         resumed, self._resumed = self._resumed, False
         expected = self._count.expected
-        if row.index is None or row.restarted:
-            unknown = resumed or row.restarted
-            return Gap(self._signal, expected, None, "disconnected") if unknown else None
+        if row.torn:
+            self._pace = Pace()
+        if row.index is None or row.torn:
+            unknown = resumed or row.torn
+            return Gap(self._signal, expected, None, DISCONNECTED) if unknown else None
         lost = row.index - expected
         if lost <= 0:
             return None
         self._count.lost += lost
-        return Gap(self._signal, expected, lost, "disconnected" if resumed else "lost")
+        return Gap(self._signal, expected, lost, DISCONNECTED if resumed else LOST)
 
     def _block(self, rows: list[tuple[float, ...]], arrival_ns: int) -> list[Block | Gap]:
         if not rows:

@@ -51,9 +51,12 @@ def store(path: Path, incoming: Incoming) -> Written:
         If there is not one sample, or a label is of a signal that is not there.
     """
     counts: dict[str, _Count] = {}
-    with Recording.create(path) as recording:
-        recording.note(**incoming.meta)
-        _fill(recording, incoming, counts)
+    try:
+        with Recording.create(path) as recording:
+            recording.note(**incoming.meta)
+            _fill(recording, incoming, counts)
+    except OverflowError as error:  # a source is read while it is written: a time that is infinite
+        raise RecordingError(f"the source holds a number that does not fit into 64 bits: {error}") from error
     carried = tuple(Carried(name, count.samples, count.gaps, count.lost) for name, count in counts.items())
     return Written(carried, len(incoming.labels), incoming.notes)
 
