@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pulselet.cli.keys import labels_of
@@ -196,6 +197,24 @@ def test_a_board_plays_a_recording(recorded: Path, tmp_path: Path) -> None:
             ((_, wanted),) = one.segments(name)
             ((_, values),) = other.segments(name)
             assert values == pytest.approx(wanted, abs=2.0**-20)
+
+
+def test_a_strap_plays_a_recording_too(recorded: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.pulse"
+    with virtual("strap", "--recording", str(recorded), "--name", "H10") as adapter:
+        json_of("record", "H10", str(path), "--adapter", adapter, "--seconds", "2.5")
+    with Recording.open(recorded) as one, Recording.open(path) as other:
+        ((_, wanted),) = one.segments("ecg")
+        ((_, values),) = other.segments("ecg")
+        again = np.concatenate([wanted, wanted])
+        at = next(at for at in range(len(wanted)) if np.array_equal(again[at : at + 50], values[:50]))
+        assert np.array_equal(values, np.resize(again[at : at + len(wanted)], values.shape))
+        assert other.signals.keys() == {"ecg", "acc", "heart_rate", "heart_rate_contact", "rr"}
+
+
+def test_a_role_that_finds_nothing_to_play_says_what_it_wants(recorded: Path) -> None:
+    done = run("virtual", "oximeter", "--recording", str(recorded))
+    assert (done.returncode, "has no spo2 and pulse_rate" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

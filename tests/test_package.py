@@ -20,6 +20,11 @@ def test_every_public_name_resolves() -> None:
         assert getattr(pulselet, name) is not None
 
 
+def test_the_rooms_that_others_rely_on_need_no_import_of_their_own() -> None:
+    code = "import pulselet; print(pulselet.packets.decode('2A37', bytes.fromhex('003c')).bpm)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "60"
+
+
 def test_the_command_line_prints_the_version() -> None:
     out = subprocess.check_output([sys.executable, "-m", "pulselet", "--version"], text=True)
     assert out.strip() == f"pulselet {pulselet.__version__}"

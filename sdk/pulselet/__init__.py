@@ -50,10 +50,15 @@ __all__ = [
 ]
 
 
+_ROOMS = frozenset({"packets", "signal", "simulate"})  # `pulselet.packets.decode` needs no import of its own
+
+
 def __getattr__(name: str) -> Any:
-    """Import a public name from its room when it is first used."""
+    """Import a public name from its room, or one of the rooms, when it is first used."""
     import importlib
 
+    if name in _ROOMS:
+        return importlib.import_module(f"pulselet.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'pulselet' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

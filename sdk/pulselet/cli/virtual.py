@@ -32,7 +32,7 @@ NOTIFICATIONS = 1_000_000  # over so many the faults are spread
 
 def virtual(
     kind: Annotated[Kind, typer.Argument(help="A chest strap, an oximeter, or a board of the Pulselet profile.")],
-    recording: Annotated[Path | None, typer.Option(help="A .pulse file that a board plays; else a simulation.")] = None,
+    recording: Annotated[Path | None, typer.Option(help="A .pulse file to play; else a simulation.")] = None,
     name: Annotated[str, typer.Option(help="Its name on the air.")] = "Virtual",
     listen: Annotated[
         str, typer.Option(help="HOST:PORT for the other process; port 0: any that is free.")
