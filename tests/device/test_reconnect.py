@@ -421,3 +421,30 @@ def test_a_device_may_be_used_in_one_event_loop_after_another() -> None:
             return len([item async for item in device.stream()])
 
     assert asyncio.run(once()) == asyncio.run(once())
+
+
+@pytest.mark.parametrize(("drops", "outcome"), [(2, "Board"), (3, "disconnected")])
+def test_a_link_that_drops_at_once_is_tried_again_twice(drops: int, outcome: str) -> None:
+    async def connected() -> str:
+        left = drops
+
+        class Shy(Board):
+            def read(self, uuid: str) -> bytes:
+                nonlocal left
+                if left:
+                    left -= 1
+                    asyncio.ensure_future(virtual.drop(0x3E))  # noqa: RUF006 - the test outlives it
+                return super().read(uuid)
+
+        shy = Shy(STREAMS, {name: [(0, values)] for name, values in samples(2).items()})
+        radio, virtual = VirtualRadio(), VirtualDevice("Board", [shy], speed=20.0)
+        await virtual.start(radio)
+        try:
+            async with connect("Board", adapter=radio.adapter) as device:
+                return device.name
+        except DeviceError as error:
+            return error.reason
+        finally:
+            await virtual.stop()
+
+    assert asyncio.run(connected()) == outcome

@@ -42,9 +42,7 @@ class Streaming(Protocol):
 def blocking(device: Streaming) -> Blocking:
     """Return a device to be used with plain `with` and `for`; its Bluetooth runs in a thread of its own.
 
-    >>> with blocking(replay("walk.pulse", speed=100)) as device:  # doctest: +SKIP
-    ...     for item in device.stream("acc", seconds=10):
-    ...         print(item.first, item.end)
+    `with blocking(replay("walk.pulse")) as device:`, then `for item in device.stream("acc", seconds=10):`.
     """
     return Blocking(device)
 

@@ -25,6 +25,7 @@ from pulselet.stream.recording import Recording
 
 __all__ = ["Device", "Found", "Reconnect", "State", "connect", "scan"]
 
+TRIES = 3  # a link that drops at once is common, and the next one often holds
 LIVE_BLOCKS = 1024  # a consumer this far behind loses the oldest, and is told
 
 
@@ -97,18 +98,27 @@ class Device:
 
     async def __aenter__(self) -> Device:
         try:
-            self.link = await self.open_link()
-            try:
-                await self._ask()
-            except BaseException:
-                await self.link.close()
-                raise
+            for left in reversed(range(TRIES)):
+                try:
+                    await self._get_acquainted()
+                    break
+                except DeviceError as error:
+                    if error.reason != "disconnected" or not left:
+                        raise
         except BaseException:
             self.enter(State.CLOSED)
             raise
         self._entered = True
         self.enter(State.IDLE)
         return self
+
+    async def _get_acquainted(self) -> None:
+        self.link = await self.open_link()
+        try:
+            await self._ask()
+        except BaseException:
+            await self.link.close()
+            raise
 
     async def _ask(self) -> None:
         """Ask the device who it is and what it can do."""
