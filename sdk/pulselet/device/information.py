@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from pulselet.device.link import Link
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets.battery import BatteryLevel
+from pulselet.packets.device_information import (
+    FirmwareRevision,
+    HardwareRevision,
+    ManufacturerName,
+    ModelNumber,
+    SerialNumber,
+    SoftwareRevision,
+)
 
-BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
+BATTERY = BatteryLevel.UUID
 TEXTS = {
-    "manufacturer": "00002a29-0000-1000-8000-00805f9b34fb",
-    "model": "00002a24-0000-1000-8000-00805f9b34fb",
-    "serial": "00002a25-0000-1000-8000-00805f9b34fb",
-    "firmware": "00002a26-0000-1000-8000-00805f9b34fb",
-    "hardware": "00002a27-0000-1000-8000-00805f9b34fb",
-    "software": "00002a28-0000-1000-8000-00805f9b34fb",
+    "manufacturer": ManufacturerName.UUID,
+    "model": ModelNumber.UUID,
+    "serial": SerialNumber.UUID,
+    "firmware": FirmwareRevision.UUID,
+    "hardware": HardwareRevision.UUID,
+    "software": SoftwareRevision.UUID,
 }
 
 
