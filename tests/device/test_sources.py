@@ -15,6 +15,7 @@ from pulselet.device.link import Link
 from pulselet.device.reconnect import Reconnect
 from pulselet.device.session import Device, connect, scan
 from pulselet.device.sources import PolarSource
+from pulselet.device.sources.source import usual_interval_s
 from pulselet.device.virtual import VirtualDevice
 from pulselet.device.virtual_radio import VirtualRadio
 from pulselet.device.virtual_roles.badge import Badge
@@ -25,7 +26,7 @@ from pulselet.device.virtual_roles.strap import Strap, acceleration, ecg
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import polar, polar_control
 from pulselet.packets.polar import Frame
-from pulselet.stream.block import Block, Gap
+from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.recording import Recording
 
 SECONDS = 120
@@ -401,3 +402,12 @@ def test_a_device_that_offers_nothing_known_says_what_it_offers() -> None:
     with pytest.raises(DeviceError, match=r"Lamp offers none of the services.*0000180f") as caught:
         asyncio.run(look())
     assert caught.value.reason == "no-streams"
+
+
+def test_a_silence_is_measured_by_the_fastest_signal_that_was_asked_for() -> None:
+    slow, fast = Signal("temp", "°C", 1 / 60, ("skin",)), Signal("ecg", "mV", 130.0, ("I",))
+    event = Signal("rr", "s", None, ("rr",))
+    assert usual_interval_s([slow, fast, event], 1) == 1.0
+    assert usual_interval_s([slow], 1) == 60.0
+    assert usual_interval_s([Signal("acc", "g", 25.0, ("x",))], 80) == 3.2
+    assert usual_interval_s([event], 80) is None

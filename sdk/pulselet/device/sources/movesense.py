@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from pulselet.device.link import Link
-from pulselet.device.sources.source import Source
+from pulselet.device.sources.source import Source, usual_interval_s
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import movesense
 from pulselet.packets.movesense import DATA, OK, RESULT, Joiner, Reply
@@ -82,9 +82,7 @@ class MovesenseSource(Source):
 
     @property
     def interval_s(self) -> float | None:
-        rates = [self.signals[name].rate_hz for name in self._wanted]
-        known = [SAMPLES / rate for rate in rates if rate is not None]
-        return max(1.0, *known) if known else None
+        return usual_interval_s((self.signals[name] for name in self._wanted), SAMPLES)
 
     async def prepare(self, link: Link) -> None:
         await link.subscribe(movesense.NOTIFY)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pulselet.device.link import Link
-from pulselet.device.sources.source import Source
+from pulselet.device.sources.source import Source, usual_interval_s
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import polar, polar_control
 from pulselet.packets.polar import Frame
@@ -84,9 +84,7 @@ class PolarSource(Source):
 
     @property
     def interval_s(self) -> float | None:
-        rates = [self.signals[name].rate_hz for name in self._wanted]
-        known = [FRAME_SAMPLES / rate for rate in rates if rate is not None]
-        return max(1.0, *known) if known else None
+        return usual_interval_s((self.signals[name] for name in self._wanted), FRAME_SAMPLES)
 
     async def prepare(self, link: Link) -> None:
         self._device = link.name

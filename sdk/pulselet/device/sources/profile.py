@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from pulselet.device.link import Link
-from pulselet.device.sources.source import Source
+from pulselet.device.sources.source import Source, usual_interval_s
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import profile
 from pulselet.packets.profile import Description, Identity, Result
@@ -103,8 +103,8 @@ class ProfileSource(Source):
         return self._assembler.complete
 
     @property
-    def interval_s(self) -> float:
-        return max(1000 / info.rate_mhz for info in self._description.streams)
+    def interval_s(self) -> float | None:
+        return usual_interval_s((self.signals[name] for name in self._wanted), samples=1)
 
     async def prepare(self, link: Link) -> None:
         self.identity = await _identity(link)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 from pulselet.device.link import Link
@@ -60,7 +60,7 @@ class Source(ABC):
 
     @property
     def interval_s(self) -> float | None:
-        """The longest usual time between two notifications of what was started; None if there is no such time."""
+        """The usual time between two notifications of what was started; None if there is no such time."""
         return None
 
     @abstractmethod
@@ -90,3 +90,12 @@ class Source(ABC):
         DeviceError
             "stopped" if the device says that it has stopped by itself.
         """
+
+
+def usual_interval_s(signals: Iterable[Signal], samples: int) -> float | None:
+    """Return how often a notification comes of the fastest of these signals, if it holds so many samples.
+
+    A second at least; None if none of them has a rate.
+    """
+    rates = [signal.rate_hz for signal in signals if signal.rate_hz is not None]
+    return max(1.0, samples / max(rates)) if rates else None

@@ -197,7 +197,7 @@ class StandardSource(Source):
     @property
     def interval_s(self) -> float | None:
         known = [SERVICES[uuid].interval_s for uuid in self._used]
-        return max((one for one in known if one is not None), default=None)
+        return min((one for one in known if one is not None), default=None)
 
     @property
     def _used(self) -> list[str]:
