@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pulselet.cli.options import names_of
 from pulselet.errors import RecordingError
 from pulselet.stream.labels import LABEL
 
@@ -38,7 +39,7 @@ def labels_of(keys: str, protocol: str) -> Labels | None:
         raise RecordingError("labels come by key or by protocol: give one of --labels and --protocol")
     if protocol:
         return Prompted(_steps(protocol))
-    names = [name.strip() for name in keys.split(",") if name.strip()]
+    names = names_of(keys)
     if len(names) > 9:
         raise RecordingError(f"there are keys for 9 labels, got {len(names)}")
     return Keyed(names) if names else None

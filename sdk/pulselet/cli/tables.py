@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def finish(path: Path) -> dict[str, Any]:
     """Turn the labels that were given into intervals, and return what `figures` does."""
     with Recording.open(path, write=True) as recording:
-        intervals = list(label_intervals(recording))
-        if intervals and not recording.intervals():
-            recording.annotate(intervals)
+        if not recording.intervals():
+            recording.annotate(list(label_intervals(recording)))
         return figures(recording)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
@@ -67,6 +67,13 @@ def told(subject: str, reason: str, detail: object = "") -> DeviceError:
     """Return an error about `subject`: what is wrong, in bleak's words, and what to do about it."""
     said = f": {detail}" if str(detail) else ""
     return DeviceError(f"{subject}{said} ({NEXT_STEP[reason]})", reason)
+
+
+def require_signals(subject: object, known: Collection[str], names: Collection[str]) -> None:
+    """Raise DeviceError ("no-signal") if one of the names is not known."""
+    for name in names:
+        if name not in known:
+            raise DeviceError(f"{subject} has no signal {name!r}; it has {sorted(known)}", "no-signal")
 
 
 @contextlib.contextmanager

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from pulselet.device.explain import require_signals
 from pulselet.device.information import Information
 from pulselet.device.state import State
 from pulselet.errors import DeviceError
 from pulselet.packets.profile import Identity
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import PAUSED, Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.recording import Recording
 from pulselet.stream.rows import Notification
@@ -77,9 +78,7 @@ class ReplayDevice:
 
     def require(self, *names: str) -> None:
         """Raise DeviceError ("no-signal") if one of these is not in the recording."""
-        for name in names:
-            if name not in self.signals:
-                raise DeviceError(f"{self._path} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
+        require_signals(self._path, self.signals, names)
 
     async def stream(
         self, *names: str, record: Recording | None = None, seconds: float | None = None
@@ -139,7 +138,7 @@ class ReplayDevice:
         count = self.counts[item.signal.name]
         if isinstance(item, Block):
             count.received += len(item.values)
-        elif item.reason == "paused":
+        elif item.reason == PAUSED:
             count.paused += item.lost or 0
         else:
             count.lost += item.lost or 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from pulselet.device.adapter import Adapter
+from pulselet.device.explain import require_signals
 from pulselet.device.information import Information
 from pulselet.device.link import Link, find
 from pulselet.device.reconnect import Reconnect
@@ -246,9 +247,7 @@ class Device:
 
     def require(self, *names: str) -> None:
         """Raise DeviceError ("no-signal") if the device cannot stream one of these."""
-        for name in names:
-            if name not in self.signals:
-                raise DeviceError(f"{self.name} has no signal {name!r}; it has {sorted(self.signals)}", "no-signal")
+        require_signals(self.name, self.signals, names)
 
     def _chosen(self, names: Sequence[str]) -> dict[Source, list[str]]:
         """Return which of the signals each source is to stream."""

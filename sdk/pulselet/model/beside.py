@@ -9,12 +9,9 @@ import numpy as np
 from pulselet.errors import ParityError
 from pulselet.model.classifier import Classifier, event
 from pulselet.model.decide import Decision
-from pulselet.packets.profile import Identity
-from pulselet.stream.block import Block, Gap
+from pulselet.packets.profile import RESULT_SIGNAL, START_MODULUS, Identity
+from pulselet.stream.block import RESTARTED, Block, Gap
 
-RESULT = "result"  # the signal that a device of the stream profile has its results on
-RESTARTED = "restarted"  # the reason of a gap after which the device counts from 0 again
-START_MODULUS = 2**24  # of the start in a result, which is a float32
 KEPT = 256  # results or decisions that wait for each other
 
 
@@ -76,7 +73,7 @@ class Beside:
 
     def push(self, item: Block | Gap) -> list[Difference]:
         """Take a block or gap of the device's stream, and return where the two differ now."""
-        if item.signal.name == RESULT:
+        if item.signal.name == RESULT_SIGNAL:
             if isinstance(item, Block):
                 self._said |= {said.start: said for said in map(_said, item.values.tolist())}
         elif isinstance(item, Gap) and item.reason == RESTARTED and item.lost is None:

@@ -283,6 +283,8 @@ class Identity:
         return cls(pipeline, net, labels)
 
 
+RESULT_SIGNAL = "result"  # the name under which results are streamed
+START_MODULUS = 2**24  # of their start there: up to which float32 holds every whole number
 _RESULT = struct.Struct("<HIIBBff")
 ABSTAINED = 0x01
 

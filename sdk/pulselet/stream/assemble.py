@@ -6,14 +6,12 @@ import numpy as np
 
 from pulselet.errors import PacketError
 from pulselet.packets.profile import BYTES, END, PAUSE, Description, Packet, StreamInfo
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import DISCONNECTED, JUMPED, LOST, PAUSED, RESTARTED, Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.pace import Pace
 from pulselet.stream.unwrap import WRAP, nearest, went_on
 
 __all__ = ["Assembler", "Count"]
-
-LOST, RESTARTED, DISCONNECTED, JUMPED = "lost", "restarted", "disconnected", "clock jumped"
 
 
 class Assembler:
@@ -90,7 +88,7 @@ class Assembler:
             index = self._rebase(info.name, packet, ticks, arrival_ns)
         self._skip(found, signal, _rest_from(packet, count.expected, index) if packet.kind == PAUSE else index, why)
         if packet.kind == PAUSE:
-            self._skip(found, signal, index, "paused")
+            self._skip(found, signal, index, PAUSED)
         if packet.kind == END:
             self.ended.add(info.name)
         if values is not None:
@@ -109,7 +107,7 @@ class Assembler:
         missing = until - count.expected
         if missing > 0:
             found.append(Gap(signal, count.expected, missing, reason))
-            if reason == "paused":
+            if reason == PAUSED:
                 count.paused += missing
             else:
                 count.lost += missing

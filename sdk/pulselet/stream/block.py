@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from pulselet.errors import PulseletError
 
+# Reasons of gaps. PAUSED is no loss; RESTARTED: the device counts from 0 again; JUMPED: its clock is another.
+LOST, PAUSED, DISCONNECTED, RESTARTED, JUMPED = "lost", "paused", "disconnected", "restarted", "clock jumped"
+
 
 @dataclass(frozen=True)
 class Signal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import DISCONNECTED, Block, Gap, Signal
 from pulselet.stream.count import Count
 
 
@@ -44,7 +44,7 @@ class ReadingAssembler:
         found: list[Block | Gap] = []
         if self._resumed:
             self._resumed = False
-            found.append(Gap(self.signal, self.count.expected, None, "disconnected"))
+            found.append(Gap(self.signal, self.count.expected, None, DISCONNECTED))
         found.append(Block(self.signal, values, self.count.expected, device_ticks, arrival_ns))
         self.count.received += len(values)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pulselet.stream.block import Signal
+from pulselet.stream.block import PAUSED, Signal
 from pulselet.stream.reader import Reader
 from pulselet.stream.rows import Stamp
 from pulselet.stream.timeline import Place, clock_map, timeline
@@ -103,7 +103,7 @@ class _Came:
             return
         self.gaps += 1
         self.gaps_of_unknown_size += stamp.samples is None
-        if stamp.reason == "paused":
+        if stamp.reason == PAUSED:
             self.paused += count
         else:
             self.lost += count

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import PulseletError
-from pulselet.stream.assemble import DISCONNECTED, JUMPED, LOST, Count
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import DISCONNECTED, JUMPED, LOST, Block, Gap, Signal
+from pulselet.stream.count import Count
 from pulselet.stream.pace import Pace
 
 NS = 1_000_000_000

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pulselet.stream.block import Signal
+from pulselet.stream.block import DISCONNECTED, JUMPED, RESTARTED, Signal
 from pulselet.stream.clock import ClockMap
 from pulselet.stream.reader import Reader
 from pulselet.stream.rows import Stamp
 
-NEW_SEGMENT = frozenset({"disconnected", "restarted", "clock jumped"})
+NEW_SEGMENT = frozenset({DISCONNECTED, RESTARTED, JUMPED})
 """Reasons of gaps after which the device's clock, or the link's latency, may be another."""
 NEW_LINK = frozenset({"disconnected", "reconnected"})
 """Kinds of events after which the link's latency may be another, though no sample was lost."""

@@ -10,14 +10,12 @@ from pulselet.device.link import Link
 from pulselet.device.sources.source import Source, usual_interval_s
 from pulselet.errors import DeviceError, PacketError
 from pulselet.packets import profile
-from pulselet.packets.profile import Description, Identity, Result
-from pulselet.stream.assemble import DISCONNECTED, LOST, RESTARTED, Assembler
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.packets.profile import RESULT_SIGNAL, START_MODULUS, Description, Identity, Result
+from pulselet.stream.assemble import Assembler
+from pulselet.stream.block import DISCONNECTED, LOST, RESTARTED, Block, Gap, Signal
 from pulselet.stream.count import Count
 
-RESULT = "result"
 RESULT_CHANNELS = ("start", "label", "confidence", "quality", "abstained")
-START_MODULUS = 2**24  # up to which float32 holds every whole number
 NUMBERS = 2**16  # of results, before they begin anew
 
 
@@ -29,7 +27,7 @@ class Results:
     """
 
     def __init__(self, clock_hz: float) -> None:
-        self.signal = Signal(RESULT, "", None, RESULT_CHANNELS, clock_hz)
+        self.signal = Signal(RESULT_SIGNAL, "", None, RESULT_CHANNELS, clock_hz)
         self.count = Count()
         self._base = 0  # index of the result at which the device began to count
         self._why = LOST  # reason of the next gap
@@ -88,10 +86,6 @@ class ProfileSource(Source):
         return (profile.DATA, profile.RESULT)
 
     @property
-    def default(self) -> tuple[str, ...]:
-        return tuple(self.signals)
-
-    @property
     def facts(self) -> dict[str, str]:
         facts = {"description": bytes(self._description).hex()}
         if self.identity is not None:
@@ -119,12 +113,13 @@ class ProfileSource(Source):
         self.counts = dict(self._assembler.counts)
         self._results = Results(float(description.clock_hz)) if results else None
         if self._results is not None:
-            if RESULT in self.signals:
+            if RESULT_SIGNAL in self.signals:
                 raise PacketError(
-                    f"the device calls a stream {RESULT!r}, as the results of its net are called: give it another name",
+                    f"the device calls a stream {RESULT_SIGNAL!r}, as the results of its net are called: "
+                    "give it another name",
                     bytes(description),
                 )
-            self.signals[RESULT], self.counts[RESULT] = self._results.signal, self._results.count
+            self.signals[RESULT_SIGNAL], self.counts[RESULT_SIGNAL] = self._results.signal, self._results.count
 
     async def start(self, link: Link, names: Collection[str]) -> None:
         self._wanted = names
@@ -138,7 +133,7 @@ class ProfileSource(Source):
 
     async def _subscribe(self, link: Link) -> None:
         await link.subscribe(profile.DATA)
-        if RESULT in self._wanted:
+        if RESULT_SIGNAL in self._wanted:
             await link.subscribe(profile.RESULT)
 
     async def resume(self, link: Link) -> None:

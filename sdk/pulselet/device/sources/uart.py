@@ -10,8 +10,7 @@ from pulselet.device.link import Link
 from pulselet.device.sources.source import Source
 from pulselet.packets import uart
 from pulselet.packets.uart import Declaration, Row, StructFormat, TextLines, UartFormat
-from pulselet.stream.assemble import DISCONNECTED, LOST
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import DISCONNECTED, LOST, Block, Gap, Signal
 from pulselet.stream.count import Count
 from pulselet.stream.pace import EARLY_S, Pace
 

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import RecordingError
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import LOST, Block, Gap, Signal
 from pulselet.stream.convert.carve import to_float32
 from pulselet.stream.convert.intake import Incoming
 
@@ -252,7 +252,7 @@ class _Assembly:
         lost = round(self._missing)
         self._missing = 0.0
         if lost:
-            yield Gap(self._signal, self._index, lost, "lost")
+            yield Gap(self._signal, self._index, lost, LOST)
             self._index += lost
         held, self._held = self._held, []
         if held:
