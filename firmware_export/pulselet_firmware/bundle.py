@@ -14,21 +14,21 @@ from typing import Any
 
 from pulselet import __version__
 from pulselet.errors import ExportError
-from pulselet.model.classifier import Classifier, Event
+from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
 from pulselet.model.tflm import smallest_arena
 from pulselet.signal.pipeline import Pipeline
+from pulselet.signal.run import Event
 from pulselet.signal.stage import Samples
 from pulselet_firmware import render
 from pulselet_firmware.golden import chunked, golden, golden_events, noise
 from pulselet_firmware.graph import read_graph
-from pulselet_firmware.machines import RUNTIME, CoreMachine, HostMachine, footprint, selftest
+from pulselet_firmware.machines import CoreMachine, HostMachine, footprint, selftest
 from pulselet_firmware.netc import net_header
 from pulselet_firmware.proof import Proof, compare
 from pulselet_firmware.render import Cost
 from pulselet_firmware.toolchain import target_of
 
-RUNTIME_FILES = ("pl_types.h", "pl_pipeline.h", "pl_net.h", "pl_decide.h")
 FORMAT = 1  # of manifest.json
 
 
@@ -110,7 +110,9 @@ class Bundle:
         if not isinstance(samples, Mapping):
             return samples
         self.source.pipeline.require_all(samples)
-        return chunked(self.source.pipeline, samples, 0, max((len(values) for values in samples.values()), default=0))
+        rates = {branch.name: branch.rate_hz for branch in self.source.pipeline.branches}
+        longest_s = max((len(samples[name]) / rate_hz for name, rate_hz in rates.items()), default=0.0)
+        return chunked(self.source.pipeline, samples, 0, longest_s)
 
 
 def export(
@@ -161,13 +163,11 @@ def export(
     except OSError as error:
         raise ExportError(f"cannot write to {out.parent}: {error}") from error
     try:
-        texts = render.sources(name, source, vectors, net_header=net.text, arena=net.arena_bytes)
+        texts = render.sources(name, source, vectors, net)
         operations = sorted({op.name for op in graph.operations})
         texts[f"{name}_tflm.h"] = render.tflm_header(name, source, operations, smallest_arena(source.model))
         for file, text in texts.items():
             (scratch / file).write_text(text, encoding="utf-8")
-        for file in RUNTIME_FILES:
-            shutil.copy(RUNTIME / file, scratch)
         (scratch / f"{name}.tflite").write_bytes(source.model)
         selftest(scratch, name)
         unproven = Bundle(scratch, name, source, target, Cost(target, 0, 0, 0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import ExportError
-from pulselet.model.classifier import Classifier, Event
+from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
 from pulselet.model.tflm import Net
 from pulselet.signal.pipeline import Pipeline
+from pulselet.signal.run import Event
 from pulselet.signal.stage import Samples
 
 WINDOWS = 4  # before the gap, and again after it
+EVENTS_S = 20.0  # where there are no windows: enough for a dozen heartbeats
 CHUNK = 16  # samples pushed at once, or as many as one branch may be ahead of another
 
 
@@ -85,41 +88,49 @@ def extremes(size: int) -> NDArray[np.int8]:
 
 def golden_events(pipeline: Pipeline, signals: Mapping[str, Samples]) -> Iterator[Event]:
     """Yield a stretch that completes several windows, a gap in every stream, and as much again."""
-    length, hop, _ = pipeline.window.samples(pipeline.rate_hz)
-    stretch = length + (WINDOWS - 1) * hop
-    lost = max(1, hop - 1)  # not a whole hop, if it can be: the grid must find its place again
-    for branch in pipeline.branches:
-        values = signals.get(branch.name)
-        if values is None or values.shape[1:] != (branch.channels,) or len(values) < 2 * stretch + hop:
-            got = "nothing" if values is None else f"{values.dtype} {values.shape}"
-            wanted = f"float32 ({2 * stretch + hop} or more, {branch.channels})"
-            raise ExportError(f"golden vectors of {branch.name!r} want {wanted}, got {got}")
-    yield from chunked(pipeline, signals, 0, stretch)
-    for branch in pipeline.branches:
-        yield branch.name, lost
+    stretch_s, hop_s = _spans(pipeline)
+    lost_s = max(1 / pipeline.rate_hz, hop_s - 1 / pipeline.rate_hz)  # not a whole hop: the grid must find its place
     # the grid goes on at the next hop after the gap, so a whole window needs up to a hop more
-    yield from chunked(pipeline, signals, stretch + lost, stretch + 1)
+    whole_s = 2 * stretch_s + lost_s + 1 / pipeline.rate_hz
+    for branch in pipeline.branches:
+        values, wanted = signals.get(branch.name), math.ceil(whole_s * branch.rate_hz - 1e-6)
+        if values is None or values.shape[1:] != (branch.channels,) or len(values) < wanted:
+            got = "nothing" if values is None else f"{values.dtype} {values.shape}"
+            raise ExportError(
+                f"golden vectors of {branch.name!r} want float32 ({wanted} or more, {branch.channels}), got {got}"
+            )
+    yield from chunked(pipeline, signals, 0, stretch_s)
+    for branch in pipeline.branches:
+        until = round((stretch_s + lost_s) * branch.rate_hz)
+        yield branch.name, max(1, until - round(stretch_s * branch.rate_hz))
+    yield from chunked(pipeline, signals, stretch_s + lost_s, whole_s)
 
 
-def chunked(pipeline: Pipeline, signals: Mapping[str, Samples], first: int, count: int) -> Iterator[Event]:
-    """Yield `count` samples of every branch in turns of a few samples."""
-    step = min(CHUNK, pipeline.window.samples(pipeline.rate_hz)[2])
-    for at in range(first, first + count, step):
-        until = min(at + step, first + count)
+def _spans(pipeline: Pipeline) -> tuple[float, float]:
+    """Return how long it takes to complete several windows, and how long a hop is, in s."""
+    if not pipeline.has_window:
+        return EVENTS_S, 1.0
+    window = pipeline.window
+    return window.length_s + (WINDOWS - 1) * window.hop_s, window.hop_s
+
+
+def chunked(pipeline: Pipeline, signals: Mapping[str, Samples], first_s: float, until_s: float) -> Iterator[Event]:
+    """Yield the samples of every branch from one time to another, in turns of a few samples."""
+    turn_s = min(CHUNK / max(branch.rate_hz for branch in pipeline.branches), pipeline.ahead_s / 2)
+    for turn in range(math.ceil((until_s - first_s) / turn_s - 1e-6)):
         for branch in pipeline.branches:
-            yield branch.name, np.ascontiguousarray(signals[branch.name][at:until], np.float32)
+            a, b = (round(min(first_s + (turn + k) * turn_s, until_s) * branch.rate_hz) for k in (0, 1))
+            if b > a:
+                yield branch.name, np.ascontiguousarray(signals[branch.name][a:b], np.float32)
 
 
 def noise(pipeline: Pipeline) -> dict[str, Samples]:
     """Return a slow random walk with noise and jumps, the same every time."""
     rng = np.random.default_rng(0)
-    length, hop, _ = pipeline.window.samples(pipeline.rate_hz)
-    count = 2 * (length + WINDOWS * hop)
-    return {
-        branch.name: (
-            np.cumsum(rng.normal(0, 0.1, (count, branch.channels)), axis=0)
-            + rng.normal(0, 0.3, (count, branch.channels))
-            + 4 * (rng.random((count, branch.channels)) < 0.01)
-        ).astype(np.float32)
-        for branch in pipeline.branches
-    }
+    stretch_s, hop_s = _spans(pipeline)
+    found = {}
+    for branch in pipeline.branches:
+        size = math.ceil((2 * stretch_s + 2 * hop_s + 1) * branch.rate_hz), branch.channels
+        walk = np.cumsum(rng.normal(0, 0.1, size), axis=0) + rng.normal(0, 0.3, size) + 4 * (rng.random(size) < 0.01)
+        found[branch.name] = walk.astype(np.float32)
+    return found

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from pulselet.errors import ExportError, PipelineError
-from pulselet.model.classifier import Event
 from pulselet.model.decide import Decision
 from pulselet.signal.pipeline import Pipeline
+from pulselet.signal.run import Event
 from pulselet.signal.stage import Samples
 from pulselet.signal.window import LONGEST_GAP
 from pulselet_firmware import toolchain
 from pulselet_firmware.emulate import Core
+from pulselet_firmware.kernels import RUNTIME
 
-RUNTIME = Path(__file__).parent / "c"
 SHIM = RUNTIME / "pl_shim.c"
 SHIM_FLOATS = 1024
 SHIM_HEAD = 6
@@ -64,8 +64,7 @@ class Machine(ABC):
         channels = self.pipeline.branches[stream].channels
         if values.ndim != 2 or values.shape[1] != channels or values.dtype != np.float32:
             raise PipelineError(f"branch {name!r} wants float32 (n, {channels}), got {values.dtype} {values.shape}")
-        hop = self.pipeline.window.samples(self.pipeline.rate_hz)[1]
-        chunk = max(1, min(SHIM_FLOATS // channels, hop * (SHIM_RECORDS // self.words - 1)))
+        chunk = max(1, min(SHIM_FLOATS // channels, SHIM_RECORDS // self.words))  # a sample gives at most one result
         for at in range(0, len(values), chunk):
             part = np.ascontiguousarray(values[at : at + chunk])
             found = self._check(self._push(stream, part), name)

@@ -16,11 +16,13 @@ from pulselet.errors import ExportError
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import softmax_factors
 from pulselet.model.quantize import io_parameters
-from pulselet.signal.pipeline import Branch, Pipeline
+from pulselet.signal.pipeline import Branch
 from pulselet_firmware.golden import Golden
-from pulselet_firmware.templating import environment, rows
+from pulselet_firmware.kernels import RUNTIME, runtime_files
+from pulselet_firmware.layout import Layout, layout
+from pulselet_firmware.netc import NetHeader
+from pulselet_firmware.templating import c_float, environment, rows
 
-C_FLOAT_LIMIT = 1e38
 RESERVED = frozenset(  # words of C
     re.findall(
         r"\w+",
@@ -39,18 +41,6 @@ def check_identifier(what: str, text: str) -> None:
         )
 
 
-def c_float(value: float | np.floating[Any]) -> str:
-    """Return the shortest float32 literal that reads back as `value`.
-
-    >>> c_float(np.float32(0.1)), c_float(3.0), c_float(1e-20)
-    ('0.1f', '3.0f', '1e-20f')
-    """
-    single = np.float32(value)
-    if not abs(single) < C_FLOAT_LIMIT:
-        raise ExportError(f"a table holds {value}, which is not a finite float32")
-    return f"{single!s}f"
-
-
 @dataclass(frozen=True)
 class Cost:
     """What a bundle costs on a core, from raw sample to class."""
@@ -62,9 +52,18 @@ class Cost:
     instructions_per_window: int
 
 
-def sources(name: str, source: Classifier, golden: Golden, *, net_header: str, arena: int) -> dict[str, str]:
-    """Return the C and C++ files of a bundle, by file name."""
-    context = _context(name, source, golden, arena)
+def sources(name: str, source: Classifier, golden: Golden, net: NetHeader) -> dict[str, str]:
+    """Return the C and C++ files of a bundle, those of the runtime among them, by file name.
+
+    Raises
+    ------
+    ExportError
+        If one sample may complete more than one window.
+    """
+    placed = layout(name, source.pipeline, net=True)
+    if placed.rows > 1:
+        raise ExportError(f"one sample may complete {placed.rows} windows: let the hop be longer than what it becomes")
+    context = _context(name, source, golden, placed, net)
     templates = environment()
     files = {
         f"{name}.h": "api.h.j2",
@@ -77,7 +76,9 @@ def sources(name: str, source: Classifier, golden: Golden, *, net_header: str, a
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
     texts = {file: templates.get_template(template).render(context) for file, template in files.items()}
-    return {**texts, f"{name}_net.h": net_header}
+    runtime = runtime_files(["pl_pipeline.h", "pl_window.h", "pl_net.h", "pl_decide.h", *placed.headers])
+    copied = {file: (RUNTIME / file).read_text(encoding="utf-8") for file in runtime}
+    return {**texts, **copied, f"{name}_net.h": net.text}
 
 
 def tflm_header(name: str, source: Classifier, operations: Sequence[str], arena_measured: int) -> str:
@@ -109,8 +110,8 @@ def _names(name: str, source: Classifier) -> dict[str, Any]:
         "branches": [_branch(name, branch) for branch in pipeline.branches],
         "pipeline_hash": pipeline.hash,
         "model_hash": hashlib.sha256(source.model).hexdigest(),
-        "length_s": pipeline.window.length_s,
-        "hop_s": pipeline.window.hop_s,
+        "stages": [f"`{stage!r}`" for stage in pipeline.joint_stages],
+        "every_s": 1 / pipeline.output.rate_hz if pipeline.output.rate_hz else 0,
         "abstain_below": source.abstain_below,
         "input_scale": c_float(input_scale),
         "input_zero": input_zero,
@@ -119,27 +120,17 @@ def _names(name: str, source: Classifier) -> dict[str, Any]:
     }
 
 
-def _context(name: str, source: Classifier, golden: Golden, arena: int) -> dict[str, Any]:
-    layout = _layout(source.pipeline)
-    length, hop, slack = source.pipeline.window.samples(source.pipeline.rate_hz)
-    columns = source.pipeline.shape[1]
-    names = _names(name, source)
-    for branch, placed in zip(names["branches"], layout["branches"], strict=True):
-        branch.update(placed)
+def _context(name: str, source: Classifier, golden: Golden, placed: Layout, net: NetHeader) -> dict[str, Any]:
+    pipeline = source.pipeline
+    rate_hz = pipeline.output.rate_hz
     return {
-        **names,
-        "tables": layout["tables"],
-        "constants": _constants(name, layout),
-        "state_words": layout["state_words"],
-        "widest": max(branch.channels for branch in source.pipeline.branches),
-        "columns": columns,
-        "length": length,
-        "hop": hop,
-        "ahead": slack,
-        "capacity": length + slack,
-        "ring_bytes": (length + slack) * (columns + 1),
-        "arena_words": -(-arena // 4),
-        "input_size": length * columns,
+        **_names(name, source),
+        "pipeline": placed,
+        "source_ahead_s": pipeline.ahead_s,
+        "events": rate_hz is None,
+        "step": 1 if rate_hz is None else round(pipeline.rate_hz / rate_hz),
+        "arena_words": -(-net.arena_bytes // 4),
+        "input_size": pipeline.output.width,
         "softmax": [c_float(factor) for factor in softmax_factors(io_parameters(source.model)[2])],
         "abstain_literal": c_float(source.abstain_below),
         "model_bytes": len(source.model),
@@ -182,51 +173,16 @@ def _branch(name: str, branch: Branch) -> dict[str, Any]:
     }
 
 
-def _layout(pipeline: Pipeline) -> dict[str, Any]:
-    """Return where each branch's stages, state and columns lie, with the float tables that they share."""
-    tables: list[dict[str, Any]] = []
-    branches, column, word = [], 0, 0
-    for branch in pipeline.branches:
-        kernels = branch.design()
-        stages: list[dict[str, Any]] = []
-        for i, kernel in enumerate(kernels):
-            form, stage = kernel.c_form(), f"in_{branch.name}_{i}"
-            for field, value in form.fields:
-                if not isinstance(value, int):
-                    tables.append({"name": f"{stage}_{field}", "values": [c_float(v) for v in np.ravel(value)]})
-            stages.append({"name": stage, "kind": form.kind, "state_words": form.state_words, "fields": form.fields})
-        words = sum(stage["state_words"] for stage in stages)
-        branches.append({"stages": stages, "column": column, "state_offset": word, "state_words": words})
-        column += kernels[-1].channels if kernels else branch.channels
-        word += words
-    return {"tables": tables, "branches": branches, "state_words": word}
-
-
-def _constants(name: str, layout: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one struct of constants per stage, in the order of the runtime's type."""
-    return [
-        {
-            "kind": stage["kind"],
-            "name": stage["name"],
-            "fields": [
-                value if isinstance(value, int) else f"{name}_{stage['name']}_{field}"
-                for field, value in stage["fields"]
-            ],
-        }
-        for branch in layout["branches"]
-        for stage in branch["stages"]
-    ]
-
-
 def _golden(golden: Golden) -> dict[str, Any]:
     decisions = [
         {"start": d.start, "label": d.label, "bits": bits, "abstained": d.abstained, "scores": d.scores}
         for d, bits in zip(golden.decisions, _bits(np.array([d.confidence for d in golden.decisions])), strict=True)
     ]
     return {
-        "events": golden.events,
+        "golden_events": golden.events,
         "raw": rows([c_float(value) for value in golden.raw], 9),
         "cleaned": rows(_bits(golden.cleaned), 9),
+        "cleaned_count": golden.cleaned.size,
         "inputs": [_vector(window) for window in golden.inputs],
         "decisions": decisions,
         "stress": [_vector(vector) for vector in golden.stress],

@@ -34,9 +34,16 @@ TARGETS = {
 
 
 def compile_host(
-    sources: Sequence[Path], out: Path, *, include: Sequence[Path], defines: Sequence[str] = (), shared: bool = True
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    include: Sequence[Path],
+    defines: Sequence[str] = (),
+    shared: bool = True,
+    command: Sequence[str] | None = None,
+    optimise: str = "-O2",
 ) -> Path:
-    """Return `out`, a library or program for this computer.
+    """Return `out`, a library or program for this computer, built by `command` (the pip compiler, if none is named).
 
     Raises
     ------
@@ -44,7 +51,7 @@ def compile_host(
         With the compiler's words, if it does not build.
     """
     kind = ["-shared", "-fPIC"] if shared else []
-    return _compile([*kind, "-lm"], sources, out, include, defines)
+    return _compile([optimise, *kind, "-lm"], sources, out, include, defines, command)
 
 
 def compile_core(
@@ -55,6 +62,7 @@ def compile_core(
     include: Sequence[Path],
     entries: Sequence[str],
     defines: Sequence[str] = (),
+    optimise: str = "-O2",
 ) -> Path:
     """Return `out`, an ELF file for `core` that holds the functions `entries` and what they need.
 
@@ -64,7 +72,7 @@ def compile_core(
         If the core is unknown, or with the compiler's words, if it does not build.
     """
     target = target_of(core)
-    flags = ["-target", target.triple, f"-mcpu={target.cpu}", "-ffunction-sections", "-fdata-sections"]
+    flags = [optimise, "-target", target.triple, f"-mcpu={target.cpu}", "-ffunction-sections", "-fdata-sections"]
     flags += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all", "-fno-stack-protector"]
     flags += ["-fomit-frame-pointer"]
     flags += [f"-Wl,-T,{LINKER_SCRIPT}", f"-Wl,-e,{entries[0]}", "-Wl,--gc-sections"]
@@ -86,9 +94,14 @@ def compiler() -> list[str]:
 
 
 def _compile(
-    flags: Sequence[str], sources: Sequence[Path], out: Path, include: Sequence[Path], defines: Sequence[str]
+    flags: Sequence[str],
+    sources: Sequence[Path],
+    out: Path,
+    include: Sequence[Path],
+    defines: Sequence[str],
+    compiled_by: Sequence[str] | None = None,
 ) -> Path:
-    command = [*compiler(), *ARITHMETIC, *WARNINGS, "-O2", "-g0"]
+    command = [*(compiled_by or compiler()), *ARITHMETIC, *WARNINGS, "-g0"]
     command += [f"-I{folder}" for folder in include] + [f"-D{define}" for define in defines]
     status, output = run([*command, *map(str, sources), *flags, "-o", str(out)])
     if status != 0:

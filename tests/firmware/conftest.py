@@ -16,7 +16,8 @@ PIPELINE = Pipeline(
         Branch("acc", "g", 50.0, 2, (LowPass(10.0, order=3), Scale((0.5, 0.25), (0.1,)))),
         Branch("ppg", "a.u.", 50.0, 1, (HighPass(0.5),)),
     ),
-    Window(length_s=0.64, hop_s=0.16, ahead_s=0.4),
+    Window(length_s=0.64, hop_s=0.16),
+    ahead_s=0.4,
 )
 
 

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pulselet.errors import ExportError, ModelError, ParityError, PipelineError
-from pulselet.model.classifier import Classifier, Event
+from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
 from pulselet.signal.pipeline import Branch, Pipeline, Window
+from pulselet.signal.run import Event
 from pulselet_firmware import toolchain
 from pulselet_firmware.bundle import Bundle, export
 from pulselet_firmware.golden import chunked, golden, golden_events, noise
@@ -297,9 +298,9 @@ def test_labels_and_branches_may_hold_what_c_would_trip_over(classifier: Classif
     assert Bundle.load(bundle.folder).source.labels == odd.labels
 
 
-@pytest.mark.parametrize("window", [Window(2.0, 1.0), Window(1.0, 0.1, ahead_s=0.1)])
-def test_slow_pipelines_with_little_slack_have_golden_vectors(window: Window) -> None:
-    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 1)), window)
+@pytest.mark.parametrize(("window", "ahead_s"), [(Window(2.0, 1.0), 1.0), (Window(1.0, 0.1), 0.1)])
+def test_slow_pipelines_with_little_slack_have_golden_vectors(window: Window, ahead_s: float) -> None:
+    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 1)), window, ahead_s)
     stream = pipeline.start()
     windows = 0
     for name, what in golden_events(pipeline, noise(pipeline)):
@@ -326,7 +327,7 @@ def test_the_threshold_is_the_float32_that_c_compares_with(classifier: Classifie
 def test_a_net_that_does_not_fit_the_pipeline_or_the_labels_is_refused(classifier: Classifier) -> None:
     with pytest.raises(ModelError, match="4 outputs, but there are 1 labels"):
         replace(classifier, labels=("one",))
-    longer = replace(classifier.pipeline, window=replace(classifier.pipeline.window, length_s=1.28))
+    longer = replace(classifier.pipeline, stages=Window(1.28, classifier.pipeline.window.hop_s))
     with pytest.raises(ModelError, match=r"windows of \(64, 3\)"):
         replace(classifier, pipeline=longer)
 

@@ -1,218 +1,214 @@
-/* Pulselet runtime: causal stages and windows. C99, float32, no malloc, no globals.
- *
- * The arithmetic and its order are those of the Python stages, so the two agree bit for bit if the compiler neither
- * fuses multiply-add nor flushes denormals: build with -std=c99 -ffp-contract=off and without -ffast-math.
- * State is an array of 32-bit words owned by the caller; its size is known at compile time. Counts are of samples of all
- * channels of a stream: three axes at one moment are one sample. */
+/* Pulselet runtime: stages in a row, branches brought together row by row. As signal/chain.py, align.py and run.py. */
 #ifndef PL_PIPELINE_H
 #define PL_PIPELINE_H
 
-#include "pl_types.h"
-
-/* Rare work stays out of line: it is called from several places, and -O2 would copy it into each. */
-#if defined(__GNUC__)
-#define PL_RARE static __attribute__((noinline, unused))
-#else
-#define PL_RARE static
-#endif
+#include "pl_stage.h"
 
 #define PL_LONGEST_GAP (1u << 29)
 #define PL_SAMPLE_LIMIT 1e12f   /* a sample not below this in magnitude counts as lost; NaN is not below anything */
 
-typedef struct {
-    int32_t sections, channels;
-    const float *coefficients;   /* sections x (b0 b1 b2 a1 a2) */
-    const float *initial;        /* sections x 2: steady state for an input of 1 */
-} pl_sos_t;
-
-typedef struct {
-    int32_t channels;
-    const float *offset, *gain;
-} pl_scale_t;
-
-/* Filters one sample of each channel in place. state: started flag, then sections x 2 x channels. */
-static inline void pl_sos_step(const void *constants, pl_word_t *state, float *x)
-{
-    const pl_sos_t *k = (const pl_sos_t *)constants;
-    const int started = state[0].i;
-    for (int32_t c = 0; c < k->channels; c++) {
-        const float first = x[c];
-        float v = first;
-        for (int32_t s = 0; s < k->sections; s++) {
-            const float *b = k->coefficients + 5 * s;
-            float *z0 = &state[1 + 2 * s * k->channels + c].f;
-            float *z1 = z0 + k->channels;
-            if (!started) {
-                *z0 = k->initial[2 * s] * first;
-                *z1 = k->initial[2 * s + 1] * first;
-            }
-            const float y = b[0] * v + *z0;
-            *z0 = b[1] * v - b[3] * y + *z1;
-            *z1 = b[2] * v - b[4] * y;
-            v = y;
-        }
-        x[c] = v;
-    }
-    state[0].i = 1;
-}
-
-/* Scales one sample of each channel in place. */
-static inline void pl_scale_step(const void *constants, pl_word_t *state, float *x)
-{
-    const pl_scale_t *k = (const pl_scale_t *)constants;
-    (void)state;
-    for (int32_t c = 0; c < k->channels; c++)
-        x[c] = (x[c] - k->offset[c]) * k->gain[c];
-}
-
-typedef struct {
-    void (*step)(const void *constants, pl_word_t *state, float *x);
-    const void *constants;
-    int32_t state_words;
-} pl_stage_t;
-
+/* Stages in a row. Rows of a stage with an even number go to one half of the scratch, those of an odd one to the other. */
 typedef struct {
     const pl_stage_t *stages;
-    int32_t stage_count, channels, column, state_offset, state_words;
-} pl_branch_t;
+    int32_t stage_count, width, out_width;   /* floats in a row of input, and of output */
+    int32_t state_offset;        /* its first word in the pipeline's state */
+    int32_t rows;                /* the most that come out for one row */
+    int32_t column;              /* of a branch: its first column in a row of all branches */
+} pl_chain_t;
 
+/* Branches, then what works on their rows together. State: each chain's words, then, if there are several branches, the
+ * ring: head, a position for each branch, then for each row who has filled it and its floats. */
 typedef struct {
-    const pl_branch_t *branches;
-    int32_t branch_count, channels;
-    int32_t length, hop, capacity;
-    float scale;                 /* the net's input: real = scale * (q - zero_point) */
-    int32_t zero_point;
+    const pl_chain_t *branches;
+    int32_t branch_count, ring_offset, ahead;
+    int32_t columns;             /* floats in a row of the branches together */
+    const pl_chain_t *joint;
+    int32_t even, odd;           /* floats in the two halves of a scratch */
 } pl_pipeline_t;
 
-/* Nearest int8, halves away from zero, saturated. */
-static inline int8_t pl_quantise(float x, float scale, int32_t zero_point)
-{
-    const float v = x / scale;
-    if (v >= 256.0f)
-        return 127;
-    if (!(v > -256.0f))          /* NaN too */
-        return -128;
-    const int32_t q = (int32_t)(v >= 0.0f ? v + 0.5f : v - 0.5f) + zero_point;
-    return (int8_t)(q > 127 ? 127 : q < -128 ? -128 : q);
-}
+/* One call's view of a pipeline that runs: its memory, and who takes what comes out. */
+typedef struct {
+    pl_word_t *state;
+    float *scratch;              /* twice even + odd: one for a branch, one for what follows */
+    void *owner;
+    void (*row)(void *owner, const float *x);
+    void (*lost)(void *owner, uint32_t rows);
+} pl_run_t;
 
-static inline int32_t pl_least(const int32_t *x, int32_t n)
+/* Folds one row into a chain; returns how many rows come out, and where they are. */
+static inline int32_t pl_chain_step(const pl_pipeline_t *p, const pl_chain_t *chain, pl_word_t *state, const float *x,
+                                    float *scratch, const float **out)
 {
-    int32_t best = x[0];
-    for (int32_t i = 1; i < n; i++)
-        if (x[i] < best)
-            best = x[i];
-    return best;
-}
-
-/* A row of the ring: one int8 for each channel, then a bit for each branch that has filled it. */
-static inline int8_t *pl_row(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t position)
-{
-    return ring + ((cut->head + position) % p->capacity) * (p->channels + 1);
-}
-
-/* Moves the grid on by a number of hops, and empties the rows that it leaves behind. */
-PL_RARE void pl_advance(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
-{
-    const int32_t by = hops * p->hop;
-    for (int32_t i = 0; i < by && i < p->capacity; i++)
-        pl_row(p, cut, ring, i)[p->channels] = 0;
-    cut->start += (uint64_t)by;
-    cut->head = (int32_t)(((int64_t)cut->head + by) % p->capacity);
-    for (int32_t b = 0; b < p->branch_count; b++)
-        position[b] -= by;
-}
-
-/* Drops windows, and counts them. */
-static inline void pl_drop(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t hops)
-{
-    cut->dropped += (uint32_t)hops;
-    pl_advance(p, cut, position, ring, hops);
-}
-
-/* Declares lost samples of a branch: its stages start anew, the windows that this completes are dropped and counted.
- * Returns 0, or PL_E_RANGE for a gap of none or more than 2^29 samples, or when the branch is that far ahead already. */
-PL_RARE int pl_gap(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state, int8_t *ring,
-                         int32_t branch, uint32_t lost)
-{
-    const pl_branch_t *b = &p->branches[branch];
-    if (lost == 0u || lost > PL_LONGEST_GAP || position[branch] - pl_least(position, p->branch_count) > (int32_t)PL_LONGEST_GAP)
-        return PL_E_RANGE;
-    for (int32_t i = 0; i < b->state_words; i++)
-        state[b->state_offset + i].i = 0;
-    position[branch] += (int32_t)lost;
-    const int32_t ready = pl_least(position, p->branch_count) - p->length;
-    if (ready >= 0)              /* every one of these windows lacks a sample of this branch */
-        pl_drop(p, cut, position, ring, ready / p->hop + 1);
-    return 0;
-}
-
-/* Have these branches filled the first rows of the ring? */
-PL_RARE int pl_filled(const pl_pipeline_t *p, const pl_cutter_t *cut, int8_t *ring, int32_t rows, int32_t branches)
-{
-    for (int32_t i = 0; i < rows; i++)
-        if ((pl_row(p, cut, ring, i)[p->channels] & branches) != branches)
+    pl_word_t *words = state + chain->state_offset;
+    int32_t rows = 1, width = chain->width;
+    for (int32_t s = 0; s < chain->stage_count; s++) {
+        const pl_stage_t *stage = &chain->stages[s];
+        float *y = s & 1 ? scratch + p->even : scratch;
+        int32_t found = 0;
+        for (int32_t i = 0; i < rows; i++)
+            found += stage->step(stage->constants, words, x + i * width, y + found * stage->width);
+        if (found == 0)
             return 0;
-    return 1;
+        x = y;
+        rows = found;
+        width = stage->width;
+        words += stage->state_words;
+    }
+    *out = x;
+    return rows;
 }
 
-/* Drops windows that are lost already until a branch fits into the ring. Returns 0, or PL_E_AHEAD. */
-PL_RARE int pl_make_room(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring, int32_t branch)
+/* Tells a chain that rows are lost; returns how many are lost at its end. */
+PL_RARE uint32_t pl_chain_gap(const pl_chain_t *chain, pl_word_t *state, uint32_t lost)
 {
-    while (position[branch] >= p->capacity) {
-        if (!(pl_row(p, cut, ring, p->capacity - 1)[p->channels] & 1 << branch))   /* a gap leads past the ring's end */
-            pl_drop(p, cut, position, ring, (position[branch] - p->capacity) / p->hop + 1);
-        else if (!pl_filled(p, cut, ring, p->length, 1 << branch))     /* the next window has a gap in this branch */
-            pl_drop(p, cut, position, ring, 1);
+    pl_word_t *words = state + chain->state_offset;
+    for (int32_t s = 0; s < chain->stage_count && lost; s++) {
+        lost = pl_stage_gap(&chain->stages[s], words, lost);
+        words += chain->stages[s].state_words;
+    }
+    return lost;
+}
+
+/* The first word of a row of the ring: a bit for each branch that has filled it. */
+static inline pl_word_t *pl_ring_row(const pl_pipeline_t *p, pl_word_t *ring, int32_t position)
+{
+    return ring + 1 + p->branch_count + (ring[0].i + position) % p->ahead * (p->columns + 1);
+}
+
+/* Moves the ring on, and empties the rows that it leaves behind. */
+PL_RARE void pl_ring_advance(const pl_pipeline_t *p, pl_word_t *ring, int32_t rows)
+{
+    for (int32_t i = 0; i < rows && i < p->ahead; i++)
+        pl_ring_row(p, ring, i)->i = 0;
+    ring[0].i = (int32_t)(((int64_t)ring[0].i + rows) % p->ahead);
+    for (int32_t b = 0; b < p->branch_count; b++)
+        ring[1 + b].i -= rows;
+}
+
+static inline int32_t pl_ring_least(const pl_pipeline_t *p, const pl_word_t *ring)
+{
+    int32_t least = ring[1].i;
+    for (int32_t b = 1; b < p->branch_count; b++)
+        if (ring[1 + b].i < least)
+            least = ring[1 + b].i;
+    return least;
+}
+
+/* Tells what follows the branches that rows are lost. */
+PL_RARE void pl_joint_gap(const pl_pipeline_t *p, const pl_run_t *run, uint32_t lost)
+{
+    lost = pl_chain_gap(p->joint, run->state, lost);
+    if (lost)
+        run->lost(run->owner, lost);
+}
+
+/* Takes one row of all branches. */
+static inline void pl_joint_step(const pl_pipeline_t *p, const pl_run_t *run, const float *row)
+{
+    const float *out = row;
+    const int32_t count = pl_chain_step(p, p->joint, run->state, row, run->scratch + p->even + p->odd, &out);
+    for (int32_t i = 0; i < count; i++)
+        run->row(run->owner, out + i * p->joint->out_width);
+}
+
+/* Takes the rows out of the ring that every branch has passed; at most one of them is whole. */
+static inline void pl_ring_release(const pl_pipeline_t *p, const pl_run_t *run)
+{
+    pl_word_t *ring = run->state + p->ring_offset;
+    const int32_t ready = pl_ring_least(p, ring), all = (1 << p->branch_count) - 1;
+    for (int32_t i = 0; i < ready; i++) {
+        pl_word_t *row = pl_ring_row(p, ring, i);
+        if (i >= p->ahead) {
+            pl_joint_gap(p, run, (uint32_t)(ready - i));
+            break;
+        }
+        if (row->i == all)
+            pl_joint_step(p, run, &row[1].f);
         else
+            pl_joint_gap(p, run, 1u);
+    }
+    if (ready > 0)
+        pl_ring_advance(p, ring, ready);
+}
+
+/* Gives up rows that are lost already until some more of a branch fit into the ring. Returns 0, or PL_E_AHEAD. */
+PL_RARE int pl_ring_make_room(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, int32_t rows)
+{
+    pl_word_t *ring = run->state + p->ring_offset;
+    const int32_t need = ring[1 + branch].i + rows - p->ahead;
+    for (int32_t i = 0; i < need && i < p->ahead; i++) {
+        const int32_t filled = pl_ring_row(p, ring, i)->i;
+        int32_t lost = 0;
+        for (int32_t b = 0; b < p->branch_count; b++)
+            lost |= ring[1 + b].i > i && !(filled & 1 << b);
+        if (!lost)
             return PL_E_AHEAD;
     }
+    if (need > 0) {
+        pl_joint_gap(p, run, (uint32_t)need);
+        pl_ring_advance(p, ring, need);
+    }
     return 0;
 }
 
-/* Cleans one sample in place and puts it, quantised, into the ring of windows.
- * Returns 1 if a window is complete, 0 if not yet, PL_E_AHEAD if another branch must come first. */
-static inline int pl_push_sample(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, pl_word_t *state,
-                                 int8_t *ring, int32_t branch, const float *sample, float *cleaned)
+/* Puts one row of a branch into the ring, where there is room. */
+static inline void pl_ring_push(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, const float *x)
 {
-    const pl_branch_t *b = &p->branches[branch];
-    for (int32_t c = 0; c < b->channels; c++) {
-        cleaned[c] = sample[c];
-        if (!(sample[c] < PL_SAMPLE_LIMIT && sample[c] > -PL_SAMPLE_LIMIT))
-            return pl_gap(p, cut, position, state, ring, branch, 1u);
+    const pl_chain_t *chain = &p->branches[branch];
+    pl_word_t *ring = run->state + p->ring_offset, *position = &ring[1 + branch];
+    if (position->i >= 0) {
+        pl_word_t *row = pl_ring_row(p, ring, position->i);
+        row->i |= 1 << branch;
+        for (int32_t c = 0; c < chain->out_width; c++)
+            row[1 + chain->column + c].f = x[c];
     }
-    if (pl_make_room(p, cut, position, ring, branch) != 0)
-        return PL_E_AHEAD;
-    pl_word_t *words = state + b->state_offset;
-    for (int32_t s = 0; s < b->stage_count; s++) {
-        b->stages[s].step(b->stages[s].constants, words, cleaned);
-        words += b->stages[s].state_words;
-    }
-    if (position[branch] >= 0) {
-        int8_t *row = pl_row(p, cut, ring, position[branch]);
-        for (int32_t c = 0; c < b->channels; c++)
-            row[b->column + c] = pl_quantise(cleaned[c], p->scale, p->zero_point);
-        row[p->channels] = (int8_t)(row[p->channels] | 1 << branch);
-    }
-    position[branch]++;
-    if (pl_least(position, p->branch_count) < p->length)
+    position->i++;
+    pl_ring_release(p, run);
+}
+
+/* Declares lost samples of a branch. Returns 0, or PL_E_RANGE for a gap of none or more than 2^29 samples, or when the
+ * branch is that far ahead already. */
+PL_RARE int pl_gap(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, uint32_t lost)
+{
+    pl_word_t *ring = run->state + p->ring_offset;
+    if (lost == 0u || lost > PL_LONGEST_GAP)
+        return PL_E_RANGE;
+    if (p->branch_count > 1 && ring[1 + branch].i - pl_ring_least(p, ring) > (int32_t)PL_LONGEST_GAP)
+        return PL_E_RANGE;
+    lost = pl_chain_gap(&p->branches[branch], run->state, lost);
+    if (lost == 0u)
         return 0;
-    if (pl_filled(p, cut, ring, p->length, (1 << p->branch_count) - 1))
-        return 1;
-    pl_drop(p, cut, position, ring, 1);
+    if (p->branch_count == 1) {
+        pl_joint_gap(p, run, lost);
+        return 0;
+    }
+    ring[1 + branch].i += (int32_t)lost;
+    pl_ring_release(p, run);
     return 0;
 }
 
-/* Copies the complete window out of the ring, oldest sample first, and moves the grid on by one hop. */
-static inline void pl_take_window(const pl_pipeline_t *p, pl_cutter_t *cut, int32_t *position, int8_t *ring,
-                                  int8_t *window)
+/* Folds one sample of a branch, all its channels. Returns 0, or PL_E_AHEAD, with nothing changed, if another branch must
+ * come first. */
+static inline int pl_push(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, const float *sample)
 {
-    for (int32_t i = 0; i < p->length; i++) {
-        const int8_t *row = pl_row(p, cut, ring, i);
-        for (int32_t c = 0; c < p->channels; c++)
-            window[i * p->channels + c] = row[c];
+    const pl_chain_t *chain = &p->branches[branch];
+    const int32_t together = p->branch_count > 1;
+    for (int32_t c = 0; c < chain->width; c++)
+        if (!(sample[c] < PL_SAMPLE_LIMIT && sample[c] > -PL_SAMPLE_LIMIT))
+            return pl_gap(p, run, branch, 1u);
+    if (together && run->state[p->ring_offset + 1 + branch].i + chain->rows > p->ahead
+        && pl_ring_make_room(p, run, branch, chain->rows) != 0)
+        return PL_E_AHEAD;
+    const float *rows = sample;
+    const int32_t count = pl_chain_step(p, chain, run->state, sample, run->scratch, &rows);
+    for (int32_t i = 0; i < count; i++) {
+        const float *row = rows + i * chain->out_width;
+        if (together)
+            pl_ring_push(p, run, branch, row);
+        else
+            pl_joint_step(p, run, row);
     }
-    pl_advance(p, cut, position, ring, 1);
+    return 0;
 }
 
 #endif

@@ -13,11 +13,4 @@ enum {
 /* One word of a stage's state. */
 typedef union { float f; int32_t i; } pl_word_t;
 
-/* Where the next window is. Positions are relative to its start, so that nothing grows with time. */
-typedef struct {
-    int32_t head;
-    uint32_t dropped;            /* windows that touched a gap */
-    uint64_t start;              /* index of the next window's first sample */
-} pl_cutter_t;
-
 #endif

@@ -15,12 +15,10 @@ from pulselet.model.decide import Decision, Rule
 from pulselet.model.quantize import io_parameters, quantise
 from pulselet.model.tflm import Net
 from pulselet.packets.profile import Identity
+from pulselet.signal.device_time import DeviceTime
 from pulselet.signal.pipeline import Pipeline
-from pulselet.signal.stage import Samples
+from pulselet.signal.run import Event
 from pulselet.stream.block import Block, Gap
-
-Event = tuple[str, Samples | int]
-"""A branch's name, and its next samples `(n, channels)` or how many are lost."""
 
 
 def event(item: Block | Gap) -> Event:
@@ -82,7 +80,7 @@ class Classifier:
         """Return the decisions for the net's outputs `(n, classes)`."""
         best, confidence = self.rule.confidence(scores)
         return [
-            Decision(start, tuple(int(s) for s in row), int(label), float(sure), bool(sure < self.abstain_below))
+            Decision(int(start), tuple(int(s) for s in row), int(label), float(sure), bool(sure < self.abstain_below))
             for start, row, label, sure in zip(starts, scores, best, confidence, strict=True)
         ]
 
@@ -104,20 +102,23 @@ class Classifier:
 
 
 class Live:
-    """One run of a classifier over events as they arrive."""
+    """One run of a classifier over what arrives: events, or blocks and gaps, lined up by the device's time."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._stream = classifier.pipeline.start()
+        self._time = DeviceTime({branch.name: branch.rate_hz for branch in classifier.pipeline.branches})
         self._net = Net(classifier.model)
 
     @property
     def dropped(self) -> int:
         """Windows left out so far because samples in them were lost."""
-        return self._stream.cutter.dropped
+        return self._stream.dropped
 
-    def push(self, one: Event) -> list[Decision]:
-        """Return the decisions of the windows that the event completes."""
+    def push(self, one: Event | Block | Gap) -> list[Decision]:
+        """Return the decisions of the windows that an event, or a block or gap of a stream, completes."""
+        if isinstance(one, (Block, Gap)):
+            return [decision for event in self._time.events(one) for decision in self.push(event)]
         name, what = one
         if isinstance(what, int):
             self._stream.gap(name, what)

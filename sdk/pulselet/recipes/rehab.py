@@ -22,7 +22,7 @@ PIPELINE = Pipeline(
         Branch("acc", "g", RATE_HZ, 3, (LowPass(cutoff_hz=10.0),)),
         Branch("gyro", "rad/s", RATE_HZ, 3, (LowPass(cutoff_hz=10.0), Scale(gain=(0.5,)))),
     ),
-    window=Window(length_s=4.0, hop_s=1.0),
+    stages=Window(length_s=4.0, hop_s=1.0),
 )
 LIMIT = 3.0  # the net's input saturates here: 3 g, 6 rad/s
 EPOCHS = 45

@@ -1,33 +1,41 @@
-"""A pipeline: branches of causal stages, one per input stream, aligned by index and cut into windows."""
+"""A pipeline: branches of causal stages, one per input stream, aligned by index, then stages on the aligned rows."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal import load_stages
+from pulselet.signal.chain import design
 from pulselet.signal.filters import HighPass, LowPass
 from pulselet.signal.scaling import Scale
-from pulselet.signal.stage import Kernel, Samples, Stage, State
-from pulselet.signal.window import Window, WindowCutter
+from pulselet.signal.stage import Format, Kernel, Samples, Stage
+from pulselet.signal.window import LONGEST_GAP, Window
 from pulselet.stream.block import Signal
 
-__all__ = ["Branch", "HighPass", "LowPass", "Pipeline", "PipelineStream", "Scale", "Window"]
+if TYPE_CHECKING:
+    from pulselet.signal.describe import Description
+    from pulselet.signal.run import PipelineStream
 
-LIMIT = np.float32(1e12)
-"""A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
+__all__ = ["Branch", "HighPass", "LowPass", "Pipeline", "Scale", "Window"]
 
 CHANNELS = 255
 """At most so many in a branch: one byte tells how many a stream has."""
 
 BRANCHES = 8
 """At most so many: the C form keeps one bit for each."""
+
+BATCH_S = 60.0
+"""What `Pipeline.batch` pushes at once: long enough to be fast, short enough to stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -46,28 +54,41 @@ class Branch:
         if not 1 <= self.channels <= CHANNELS:
             raise PipelineError(f"branch {self.name!r} wants 1 to {CHANNELS} channels, got {self.channels}")
 
+    @property
+    def source(self) -> Format:
+        """What comes in."""
+        return Format(self.rate_hz, self.channels, self.unit)
+
     def design(self) -> list[Kernel]:
-        """Return the kernels of the stages, each at the rate that reaches it."""
-        kernels: list[Kernel] = []
-        rate_hz, channels = self.rate_hz, self.channels
-        for stage in self.stages:
-            kernels.append(stage.design(rate_hz, channels))
-            rate_hz, channels = kernels[-1].rate_hz, kernels[-1].channels
-        return kernels
+        """Return the kernels of the stages, each for what reaches it."""
+        try:
+            return design(self.stages, self.source)
+        except PipelineError as error:
+            raise PipelineError(f"branch {self.name!r}: {error}") from error
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Branches, then windows. Built once; run as batch, stream or C.
+    """Branches, brought together row by row, then stages. Built once; run as batch, stream or C.
+
+    Parameters
+    ----------
+    branches
+        One for each input stream; if there are several, all end in samples at one rate.
+    stages
+        What works on the aligned rows: a single stage, such as a `Window`, or several in a row.
+    ahead_s
+        How far one branch may run ahead of another.
 
     Raises
     ------
     PipelineError
-        When built, if two branches share a name or end at different rates, or a stage does not fit its rate.
+        When built, if two branches share a name or end at different rates, or a stage does not fit what reaches it.
     """
 
     branches: tuple[Branch, ...]
-    window: Window
+    stages: tuple[Stage, ...] | Stage = ()
+    ahead_s: float = 1.0
 
     def __post_init__(self) -> None:
         names = [branch.name for branch in self.branches]
@@ -75,25 +96,109 @@ class Pipeline:
             raise PipelineError(f"a pipeline wants one or more branches with different names, got {names}")
         if len(names) > BRANCHES:
             raise PipelineError(f"a pipeline has at most {BRANCHES} branches, got {len(names)}")
-        rates = {branch.name: self._out(branch)[0] for branch in self.branches}
-        if len(set(rates.values())) != 1:
-            raise PipelineError(f"all branches must end at one rate to be aligned by index, got {rates} Hz")
-        self.window.samples(self.rate_hz)
+        if isinstance(self.stages, Stage):
+            object.__setattr__(self, "stages", (self.stages,))
+        _ = self.ahead, self.joint_kernels
 
-    @staticmethod
-    def _out(branch: Branch) -> tuple[float, int]:
-        kernels = branch.design()
-        return (kernels[-1].rate_hz, kernels[-1].channels) if kernels else (branch.rate_hz, branch.channels)
+    @cached_property
+    def branch_kernels(self) -> tuple[list[Kernel], ...]:
+        """The kernels of each branch."""
+        return tuple(branch.design() for branch in self.branches)
+
+    @cached_property
+    def branch_outputs(self) -> tuple[Format, ...]:
+        """What each branch gives."""
+        pairs = zip(self.branches, self.branch_kernels, strict=True)
+        return tuple(kernels[-1].output if kernels else branch.source for branch, kernels in pairs)
+
+    @cached_property
+    def aligned(self) -> Format:
+        """What the branches give together.
+
+        Raises
+        ------
+        PipelineError
+            If they end at different rates, or in something else than samples.
+        """
+        outputs = self.branch_outputs
+        if len(outputs) == 1:
+            return outputs[0]
+        rates = {branch.name: out.rate_hz for branch, out in zip(self.branches, outputs, strict=True)}
+        if len(set(rates.values())) != 1:
+            raise PipelineError(f"all branches must end at one rate to be aligned by index, got {rates} Hz: resample")
+        if None in rates.values() or any(out.length > 1 for out in outputs):
+            raise PipelineError(f"branches are aligned sample by sample, got {', '.join(map(str, outputs))}")
+        units = {out.unit for out in outputs}
+        names = [_names(branch.name, out) for branch, out in zip(self.branches, outputs, strict=True)]
+        return Format(
+            outputs[0].rate_hz,
+            sum(out.channels for out in outputs),
+            units.pop() if len(units) == 1 else "",
+            tuple(name for some in names for name in some),
+        )
+
+    @cached_property
+    def joint_kernels(self) -> list[Kernel]:
+        """The kernels that work on aligned rows."""
+        return design(self.joint_stages, self.aligned)
+
+    @property
+    def output(self) -> Format:
+        """What comes out."""
+        return self.joint_kernels[-1].output if self.joint_kernels else self.aligned
+
+    @property
+    def ahead(self) -> int:
+        """Rows that one branch may be ahead of another.
+
+        Raises
+        ------
+        PipelineError
+            If it is less than one.
+        """
+        if self.aligned.rate_hz is None:
+            return 1
+        rows = round(self.ahead_s * self.aligned.rate_hz) if math.isfinite(self.ahead_s) else 0
+        if not 1 <= rows <= LONGEST_GAP:
+            rate = f"{self.aligned.rate_hz:g} Hz"
+            raise PipelineError(f"ahead_s wants one sample at {rate} or more, got {self.ahead_s} s")
+        return rows
 
     @property
     def rate_hz(self) -> float:
-        """Rate of the cleaned samples, Hz."""
-        return self._out(self.branches[0])[0]
+        """Rate of the aligned samples, Hz; of events, the rate of the samples that they count."""
+        rate_hz = self.aligned.rate_hz or self.aligned.clock_hz
+        assert rate_hz is not None
+        return rate_hz
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of a window: samples, channels."""
-        return self.window.samples(self.rate_hz)[0], sum(self._out(branch)[1] for branch in self.branches)
+        """Shape of what comes out: samples, channels."""
+        return self.output.length, self.output.channels
+
+    @property
+    def has_window(self) -> bool:
+        """Whether the aligned rows are cut into windows."""
+        return any(isinstance(stage, Window) for stage in self.joint_stages)
+
+    @property
+    def window(self) -> Window:
+        """The stage that cuts the aligned rows into windows.
+
+        Raises
+        ------
+        PipelineError
+            If there is none.
+        """
+        for stage in self.joint_stages:
+            if isinstance(stage, Window):
+                return stage
+        raise PipelineError("the pipeline has no Window on its aligned rows")
+
+    @property
+    def joint_stages(self) -> tuple[Stage, ...]:
+        """The stages that work on aligned rows, as a tuple even if there is one."""
+        return (self.stages,) if isinstance(self.stages, Stage) else self.stages
 
     def require(self, signals: Mapping[str, Signal]) -> None:
         """Raise PipelineError unless every branch finds its signal, with its unit, rate and number of channels."""
@@ -104,9 +209,10 @@ class Pipeline:
             wanted = branch.channels, branch.rate_hz, branch.unit
             got = len(signal.channels), signal.rate_hz, signal.unit
             if wanted != got:
+                rate = "no rate" if got[1] is None else f"{got[1]:g} Hz"
                 raise PipelineError(
                     f"branch {branch.name!r} wants {wanted[0]} channels at {wanted[1]:g} Hz in {wanted[2]}, "
-                    f"the stream has {got[0]} at {got[1]:g} Hz in {got[2]}: change one of them"
+                    f"the stream has {got[0]} at {rate} in {got[2]}: change one of them"
                 )
 
     def require_all(self, signals: Mapping[str, Samples]) -> None:
@@ -117,39 +223,56 @@ class Pipeline:
 
     def start(self) -> PipelineStream:
         """Return a stream at rest: the state of one run."""
+        from pulselet.signal.run import PipelineStream
+
         return PipelineStream(self)
 
-    def batch(self, signals: Mapping[str, Samples]) -> tuple[Samples, list[int]]:
-        """Return all windows `(n, *shape)` of whole signals `(samples, channels)`, and where each starts.
+    def batch(self, signals: Mapping[str, Samples]) -> tuple[Samples, NDArray[np.int64]]:
+        """Return what comes out of whole signals `(samples, channels)`, and where each row begins.
+
+        Returns
+        -------
+        values
+            Float32 `(n, *shape)`, or `(n, channels)` if a row has no length.
+        starts
+            `(n,)` index of each row's first aligned sample; for events, of the event.
 
         Raises
         ------
         PipelineError
             If a branch's signal is missing or has another number of channels.
         """
+        from pulselet.signal.run import PipelineStream
+
         self.require_all(signals)
-        stream = self.start()
-        step = max(1, self.window.samples(self.rate_hz)[2] // 2)
-        longest = max(len(signals[branch.name]) for branch in self.branches)
-        found = [
-            item
-            for at in range(0, longest, step)
-            for branch in self.branches
-            for item in stream.push(branch.name, signals[branch.name][at : at + step])
-        ]
-        windows = np.stack([w for _, w in found]) if found else np.empty((0, *self.shape), np.float32)
-        return windows, [start for start, _ in found]
+        stream = PipelineStream(self, ahead_s=max(self.ahead_s, 2 * BATCH_S))
+        longest_s = max(len(signals[branch.name]) / branch.rate_hz for branch in self.branches)
+        found = []
+        for turn in range(math.ceil(longest_s / BATCH_S)):
+            for branch in self.branches:
+                first, until = (round((turn + k) * BATCH_S * branch.rate_hz) for k in (0, 1))
+                found.append(stream.advance(branch.name, signals[branch.name][first:until]))
+        if not found:
+            found = [stream.advance(self.branches[0].name, np.asarray(signals[self.branches[0].name]))]
+        return np.concatenate([values for values, _ in found]), np.concatenate([starts for _, starts in found])
+
+    def describe(self) -> Description:
+        """Return what each stage does and costs: prints as a table, draws as a plot."""
+        from pulselet.signal.describe import Description
+
+        return Description.of(self)
+
+    def __str__(self) -> str:
+        return str(self.describe())
 
     def to_json(self) -> str:
         """Return the parameters as JSON, the same text for the same pipeline."""
         branches = [
-            {
-                **{k: v for k, v in asdict(branch).items() if k != "stages"},
-                "stages": [{"stage": type(s).__name__, **asdict(s)} for s in branch.stages],  # type: ignore[call-overload]
-            }
+            {**{k: v for k, v in asdict(branch).items() if k != "stages"}, "stages": [_plain(s) for s in branch.stages]}
             for branch in self.branches
         ]
-        return json.dumps({"branches": branches, "window": asdict(self.window)}, sort_keys=True, indent=1)
+        whole = {"branches": branches, "stages": [_plain(s) for s in self.joint_stages], "ahead_s": self.ahead_s}
+        return json.dumps(whole, sort_keys=True, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Pipeline:
@@ -160,12 +283,13 @@ class Pipeline:
         PipelineError
             If the text is not a pipeline, or names a stage that does not exist.
         """
+        load_stages()
         try:
             data = json.loads(text)
             branches = tuple(
-                Branch(**{**b, "stages": tuple(_stage_from(dict(s)) for s in b["stages"])}) for b in data["branches"]
+                Branch(**{**b, "stages": tuple(_stage_from(s) for s in b["stages"])}) for b in data["branches"]
             )
-            return cls(branches, Window(**data["window"]))
+            return cls(branches, tuple(_stage_from(s) for s in data["stages"]), data["ahead_s"])
         except (ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"this is not a pipeline's JSON: {error!r}") from error
 
@@ -175,82 +299,22 @@ class Pipeline:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def _stage_from(data: dict[str, object]) -> Stage:
-    kind = str(data.pop("stage"))
+def _names(branch: str, out: Format) -> tuple[str, ...]:
+    if out.names:
+        return tuple(f"{branch}_{name}" for name in out.names)
+    return (branch,) if out.channels == 1 else tuple(f"{branch}_{i}" for i in range(out.channels))
+
+
+def _plain(stage: Stage) -> dict[str, Any]:
+    return {"stage": type(stage).__name__, **asdict(stage)}  # type: ignore[call-overload]
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _stage_from(data: Mapping[str, object]) -> Stage:
+    kind = str(data["stage"])
     if kind not in Stage.registry:
         raise PipelineError(f"unknown stage {kind!r}; there are {sorted(Stage.registry)}")
-    return Stage.registry[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-
-class PipelineStream:
-    """One run of a pipeline over samples as they arrive."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self._index = {branch.name: i for i, branch in enumerate(pipeline.branches)}
-        self._kernels = [branch.design() for branch in pipeline.branches]
-        self._states: list[list[State]] = [[k.start() for k in kernels] for kernels in self._kernels]
-        channels = tuple(Pipeline._out(branch)[1] for branch in pipeline.branches)
-        self.cutter = WindowCutter(*pipeline.window.samples(pipeline.rate_hz), channels)
-
-    def push(self, name: str, values: Samples) -> list[tuple[int, Samples]]:
-        """Return `(start, window)` for each window that `values` `(n, channels)` complete.
-
-        `start` is the index of the window's first cleaned sample. Non-finite samples count as lost.
-
-        Raises
-        ------
-        PipelineError
-            If the branch is unknown or the array does not fit it: nothing has changed. If the branch is too far
-            ahead of another: this run is spoilt, start anew.
-        """
-        branch = self._branch(name)
-        wanted = self.pipeline.branches[branch].channels
-        if values.ndim != 2 or values.shape[1] != wanted or values.dtype != np.float32:
-            raise PipelineError(
-                f"branch {name!r} wants float32 (n, {wanted}) in {self.pipeline.branches[branch].unit}, "
-                f"got {values.dtype} {values.shape}"
-            )
-        found = []
-        for usable, run in _runs(values):
-            if not usable:
-                self.gap(name, len(run))
-                continue
-            for sample in self._clean(branch, run):
-                window = self.cutter.push(branch, sample)
-                if window is not None:
-                    found.append((self.cutter.start - self.cutter.hop, window))
-        return found
-
-    def gap(self, name: str, lost: int) -> None:
-        """Declare `lost` raw samples: the stages start anew, and windows that needed the samples are dropped."""
-        branch = self._branch(name)
-        if lost < 1:
-            raise PipelineError(f"a gap wants 1 or more lost samples, got {lost}")
-        self.cutter.gap(branch, lost)
-        self._states[branch] = [kernel.start() for kernel in self._kernels[branch]]
-
-    def clean(self, name: str, values: Samples) -> Samples:
-        """Return what the branch's stages make of the next `values`, without cutting windows."""
-        return self._clean(self._branch(name), values)
-
-    def _clean(self, branch: int, x: Samples) -> Samples:
-        states = self._states[branch]
-        for i, kernel in enumerate(self._kernels[branch]):
-            x, states[i] = kernel.step(states[i], x)
-        return x
-
-    def _branch(self, name: str) -> int:
-        if name not in self._index:
-            raise PipelineError(f"unknown branch {name!r}; the pipeline has {sorted(self._index)}")
-        return self._index[name]
-
-
-def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
-    """Yield consecutive runs of usable, then of lost samples."""
-    with np.errstate(invalid="ignore"):
-        usable: NDArray[np.bool_] = np.all(np.abs(values) < LIMIT, axis=1)
-    edges = np.flatnonzero(np.diff(usable)) + 1
-    for run, first in zip(np.split(values, edges), [0, *edges], strict=True):
-        if len(run):
-            yield bool(usable[first]), run
+    return Stage.registry[kind](**{k: _tuples(v) for k, v in data.items() if k != "stage"})

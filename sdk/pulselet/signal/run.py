@@ -1,0 +1,154 @@
+"""One run of a pipeline over samples as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulselet.errors import PipelineError
+from pulselet.signal.align import Aligner, Segment
+from pulselet.signal.chain import Chain
+from pulselet.signal.stage import Samples
+from pulselet.signal.window import LONGEST_GAP
+
+if TYPE_CHECKING:
+    from pulselet.signal.pipeline import Pipeline
+
+LIMIT = np.float32(1e12)
+"""A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
+
+
+Event: TypeAlias = "tuple[str, Samples | int]"
+"""A branch's name, and its next samples `(n, channels)` or how many are lost."""
+
+
+class PipelineStream:
+    """The state of one run.
+
+    Parameters
+    ----------
+    ahead_s
+        How far one branch may run ahead of another, if not what the pipeline says: this changes what is refused, and
+        nothing that comes out.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, ahead_s: float | None = None) -> None:
+        self.pipeline = pipeline if ahead_s is None else replace(pipeline, ahead_s=ahead_s)
+        self._index = {branch.name: i for i, branch in enumerate(pipeline.branches)}
+        self._branches = [Chain(kernels) for kernels in self.pipeline.branch_kernels]
+        self._joint = Chain(self.pipeline.joint_kernels)
+        widths = tuple(out.width for out in self.pipeline.branch_outputs)
+        self._aligner = Aligner(widths, self.pipeline.ahead) if len(widths) > 1 else None
+        self._at = 0  # rows given and lost so far; of events, where the last one was
+        self.dropped = 0
+        """Rows (windows, if the pipeline ends in them) left out so far because samples in them were lost."""
+
+    def push(self, name: str, values: Samples) -> list[tuple[int, Samples]]:
+        """Return `(start, row)` for each row, such as a window, that `values` `(n, channels)` complete.
+
+        `start` is the index of the row's first aligned sample; of an event, its own. A sample that is not finite, or
+        not below 1e12 in magnitude, counts as lost.
+
+        Raises
+        ------
+        PipelineError
+            If the branch is unknown or the array does not fit it: nothing has changed. If the branch is too far
+            ahead of another: this run is spoilt, start anew.
+        """
+        rows, starts = self.advance(name, values)
+        return list(zip(starts.tolist(), rows, strict=True))
+
+    def advance(self, name: str, values: Samples) -> tuple[Samples, NDArray[np.int64]]:
+        """Return what `push` does as two arrays: rows `(n, *shape)`, or `(n, channels)` without length, and starts."""
+        branch = self._branch(name)
+        wanted = self.pipeline.branches[branch].channels
+        if values.ndim != 2 or values.shape[1] != wanted or values.dtype != np.float32:
+            raise PipelineError(
+                f"branch {name!r} wants float32 (n, {wanted}) in {self.pipeline.branches[branch].unit}, "
+                f"got {values.dtype} {values.shape}"
+            )
+        rows, starts = [], []
+        for usable, run in _runs(values):
+            for segment in self._one_branch(branch, run) if usable else self._lost(branch, len(run)):
+                found = self._together(segment)
+                if found is not None:
+                    starts.append(self._starts(found))
+                    rows.append(found)
+        return self._shaped(rows), np.concatenate([np.empty(0, np.int64), *starts])
+
+    def gap(self, name: str, lost: int) -> None:
+        """Declare `lost` raw samples: each stage does what it declares, windows that needed the samples are dropped.
+
+        Raises
+        ------
+        PipelineError
+            If the gap is not from 1 to 2**29 samples, or the branch is as far ahead of another already.
+        """
+        branch = self._branch(name)
+        if not 1 <= lost <= LONGEST_GAP:
+            raise PipelineError(f"a gap wants 1 to {LONGEST_GAP} lost samples, got {lost}: after more, start anew")
+        for segment in self._lost(branch, lost):
+            self._together(segment)
+
+    def clean(self, name: str, values: Samples) -> Samples:
+        """Return what the branch's stages make of the next `values`, without what comes after."""
+        return self._branches[self._branch(name)].step(values)
+
+    def _one_branch(self, branch: int, run: Samples) -> list[Segment]:
+        rows = self._branches[branch].step(run)
+        return [rows] if self._aligner is None else self._aligner.push(branch, rows)
+
+    def _lost(self, branch: int, lost: int) -> list[Segment]:
+        if self._aligner is not None:
+            self._aligner.check(branch)
+        left = self._branches[branch].gap(lost)
+        if not left:
+            return []
+        return [left] if self._aligner is None else self._aligner.gap(branch, left)
+
+    def _together(self, segment: Segment) -> Samples | None:
+        if isinstance(segment, int):
+            lost = self._joint.gap(segment)
+            self.dropped += lost
+            self._at += lost
+            return None
+        rows = self._joint.step(segment)
+        return rows if len(rows) else None
+
+    def _starts(self, rows: Samples) -> NDArray[np.int64]:
+        rate_hz = self.pipeline.output.rate_hz
+        if rate_hz is None:
+            places = self._at + np.cumsum(rows[:, 0].astype(np.int64))
+            self._at = int(places[-1])
+            return places
+        step = round(self.pipeline.rate_hz / rate_hz)
+        numbers = np.arange(self._at, self._at + len(rows), dtype=np.int64)
+        self._at += len(rows)
+        return numbers * step
+
+    def _shaped(self, rows: list[Samples]) -> Samples:
+        length, channels = self.pipeline.shape
+        shape = (-1, length, channels) if length > 1 else (-1, channels)
+        return np.concatenate([np.empty((0, length * channels), np.float32), *rows]).reshape(shape)
+
+    def _branch(self, name: str) -> int:
+        if name not in self._index:
+            raise PipelineError(f"unknown branch {name!r}; the pipeline has {sorted(self._index)}")
+        return self._index[name]
+
+
+def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
+    """Yield consecutive runs of usable, then of lost samples."""
+    with np.errstate(invalid="ignore"):
+        usable: NDArray[np.bool_] = np.all(np.abs(values) < LIMIT, axis=1)
+    if usable.all():
+        if len(values):
+            yield True, values
+        return
+    edges = np.flatnonzero(np.diff(usable)) + 1
+    for run, first in zip(np.split(values, edges), [0, *edges], strict=True):
+        yield bool(usable[first]), run
