@@ -16,6 +16,7 @@ from pulselet import __version__
 from pulselet.errors import ExportError
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
+from pulselet.model.smoothing import Smoothing
 from pulselet.model.tflm import smallest_arena
 from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.run import Event
@@ -29,7 +30,7 @@ from pulselet_firmware.proof import Proof, compare
 from pulselet_firmware.render import Cost
 from pulselet_firmware.toolchain import target_of
 
-FORMAT = 1  # of manifest.json
+FORMAT = 2  # of manifest.json
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Bundle:
                 (folder / f"{name}.tflite").read_bytes(),
                 tuple(manifest["labels"]),
                 manifest["abstain_below"],
+                Smoothing(**manifest["smoothing"]) if manifest["smoothing"] else None,
             )
             return cls(folder, name, source, manifest["target"], Cost(**manifest["cost"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -209,6 +211,7 @@ def _manifest(folder: Path, name: str, source: Classifier, target: str, cost: Co
         "pulselet": __version__,
         "labels": source.labels,
         "abstain_below": source.abstain_below,
+        "smoothing": asdict(source.smoothing) if source.smoothing else None,
         "pipeline": json.loads(source.pipeline.to_json()),
         "target": target,
         "cost": asdict(cost),

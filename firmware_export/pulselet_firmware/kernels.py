@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
-import shutil
 import tempfile
-import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,10 +13,9 @@ from numpy.typing import NDArray
 from pulselet.errors import ExportError
 from pulselet.signal.stage import CForm, Kernel, Samples
 from pulselet_firmware import toolchain
-from pulselet_firmware.emulate import Core
+from pulselet_firmware.program import RUNTIME, CoreProgram, HostProgram, Program
 from pulselet_firmware.templating import c_float, environment, rows
 
-RUNTIME = Path(__file__).parent / "c"
 FLOATS_IN, FLOATS_OUT, STATE_WORDS = 4096, 16384, 24576
 ENTRIES = ("pk_start", "pk_step", "pk_gap", "pk_x", "pk_y")
 
@@ -37,7 +32,7 @@ def constants(name: str, form: CForm) -> str:
             before.append(_table(f"{name}_{field}", value))
             fields.append(f"{name}_{field}")
         else:
-            fields.append(c_float(value) if isinstance(value, np.floating) else str(int(value)))
+            fields.append(str(int(value)) if isinstance(value, (int, np.integer)) else c_float(np.float32(value)))
     return "".join(before) + f"static const pl_{form.kind}_t {name} = {{ {', '.join(fields)} }};\n"
 
 
@@ -118,11 +113,12 @@ def source(kernels: Mapping[str, Kernel]) -> str:
     return str(environment().get_template("kernels.c.j2").render(context))
 
 
-class KernelMachine(ABC):
+class KernelMachine:
     """Runs the C of kernels, one at a time, by their names."""
 
-    def __init__(self, kernels: Mapping[str, Kernel]) -> None:
+    def __init__(self, kernels: Mapping[str, Kernel], program: Program) -> None:
         self.kernels = dict(kernels)
+        self.program = program
         self._index = {name: i for i, name in enumerate(kernels)}
         self._rows = {
             name: max(1, min(FLOATS_IN // k.source.width, FLOATS_OUT // (k.c_form().rows * k.output.width)))
@@ -136,30 +132,21 @@ class KernelMachine(ABC):
 
     def start(self, name: str) -> None:
         """Set the state to zero."""
-        self._call("pk_start", self._index[name])
+        self.program.call("pk_start", self._index[name])
 
     def gap(self, name: str, lost: int) -> int:
         """Return how many rows of output are lost."""
-        return self._call("pk_gap", self._index[name], lost) & 0xFFFFFFFF
+        return self.program.call("pk_gap", self._index[name], lost) & 0xFFFFFFFF
 
     def step(self, name: str, x: Samples) -> Samples:
         """Return the output for the next rows."""
         kernel, parts = self.kernels[name], []
         for at in range(0, len(x), self._rows[name]):
             part = np.ascontiguousarray(x[at : at + self._rows[name]], np.float32)
-            self._write(part.tobytes())
-            found = self._call("pk_step", self._index[name], len(part))
-            parts.append(np.frombuffer(self._read(4 * found * kernel.output.width), np.float32))
+            self.program.write("pk_x", part.tobytes())
+            found = self.program.call("pk_step", self._index[name], len(part))
+            parts.append(np.frombuffer(self.program.read("pk_y", 4 * found * kernel.output.width), np.float32))
         return np.concatenate([*parts, np.empty(0, np.float32)]).reshape(-1, kernel.output.width)
-
-    @abstractmethod
-    def _call(self, function: str, *arguments: int) -> int: ...
-
-    @abstractmethod
-    def _write(self, content: bytes) -> None: ...
-
-    @abstractmethod
-    def _read(self, count: int) -> bytes: ...
 
 
 class HostKernels(KernelMachine):
@@ -174,27 +161,7 @@ class HostKernels(KernelMachine):
     def __init__(
         self, kernels: Mapping[str, Kernel], *, compiler: Sequence[str] | None = None, optimise: str = "-O2"
     ) -> None:
-        super().__init__(kernels)
-        scratch = tempfile.mkdtemp(prefix="pulselet-")
-        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
-        file = Path(scratch) / "kernels.c"
-        file.write_text(source(kernels), encoding="utf-8")
-        library = toolchain.compile_host(
-            [file], Path(scratch) / "kernels.so", include=[RUNTIME], command=compiler, optimise=optimise
-        )
-        self._library = ctypes.CDLL(str(library))
-        self._library.pk_gap.argtypes = [ctypes.c_int32, ctypes.c_uint32]
-        self._x = (ctypes.c_float * FLOATS_IN).in_dll(self._library, "pk_x")
-        self._y = (ctypes.c_float * FLOATS_OUT).in_dll(self._library, "pk_y")
-
-    def _call(self, function: str, *arguments: int) -> int:
-        return int(self._library[function](*arguments))
-
-    def _write(self, content: bytes) -> None:
-        ctypes.memmove(self._x, content, len(content))
-
-    def _read(self, count: int) -> bytes:
-        return ctypes.string_at(self._y, count)
+        super().__init__(kernels, HostProgram(source(kernels), compiler=compiler, optimise=optimise))
 
 
 class CoreKernels(KernelMachine):
@@ -206,35 +173,24 @@ class CoreKernels(KernelMachine):
         If the core is unknown, or the C does not build.
     """
 
-    def __init__(self, kernels: Mapping[str, Kernel], core: str = "cortex-m4f") -> None:
-        super().__init__(kernels)
-        with tempfile.TemporaryDirectory(prefix="pulselet-") as scratch:
-            file = Path(scratch) / "kernels.c"
-            file.write_text(source(kernels), encoding="utf-8")
-            elf = toolchain.compile_core(
-                [file], Path(scratch) / "kernels.elf", core=core, include=[RUNTIME], entries=ENTRIES
-            )
-            self._core = Core(elf, core=core)
-        self.instructions = 0
+    program: CoreProgram
+
+    def __init__(self, kernels: Mapping[str, Kernel], core: str = "cortex-m4f", *, optimise: str = "-O2") -> None:
+        super().__init__(kernels, CoreProgram(source(kernels), ENTRIES, core, optimise=optimise))
+
+    @property
+    def instructions(self) -> int:
         """Instructions so far, since counting was switched on."""
-        self.stack_bytes = 0
+        return self.program.instructions
+
+    @property
+    def stack_bytes(self) -> int:
         """The deepest stack so far."""
+        return self.program.stack_bytes
 
     def count(self, on: bool) -> None:
         """Switch counting on or off; it makes the core some 20 times slower."""
-        self._core.count(on)
-
-    def _call(self, function: str, *arguments: int) -> int:
-        result = self._core.call(function, *arguments)
-        self.instructions += self._core.instructions
-        self.stack_bytes = max(self.stack_bytes, self._core.stack_bytes)
-        return result
-
-    def _write(self, content: bytes) -> None:
-        self._core.write(self._core.symbol("pk_x"), content)
-
-    def _read(self, count: int) -> bytes:
-        return self._core.read(self._core.symbol("pk_y"), count)
+        self.program.count(on)
 
 
 def footprint(kernel: Kernel, core: str = "cortex-m4f") -> tuple[int, int]:

@@ -20,7 +20,7 @@ from pulselet.signal.stage import Samples
 from pulselet.signal.window import LONGEST_GAP
 from pulselet_firmware import toolchain
 from pulselet_firmware.emulate import Core
-from pulselet_firmware.kernels import RUNTIME
+from pulselet_firmware.program import RUNTIME
 
 SHIM = RUNTIME / "pl_shim.c"
 SHIM_FLOATS = 1024

@@ -18,9 +18,10 @@ from pulselet.model.decide import softmax_factors
 from pulselet.model.quantize import io_parameters
 from pulselet.signal.pipeline import Branch
 from pulselet_firmware.golden import Golden
-from pulselet_firmware.kernels import RUNTIME, runtime_files
+from pulselet_firmware.kernels import constants, runtime_files
 from pulselet_firmware.layout import Layout, layout
 from pulselet_firmware.netc import NetHeader
+from pulselet_firmware.program import RUNTIME
 from pulselet_firmware.templating import c_float, environment, rows
 
 RESERVED = frozenset(  # words of C
@@ -76,7 +77,8 @@ def sources(name: str, source: Classifier, golden: Golden, net: NetHeader) -> di
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
     texts = {file: templates.get_template(template).render(context) for file, template in files.items()}
-    runtime = runtime_files(["pl_pipeline.h", "pl_window.h", "pl_net.h", "pl_decide.h", *placed.headers])
+    always = ["pl_pipeline.h", "pl_window.h", "pl_net.h", "pl_decide.h"]
+    runtime = runtime_files([*always, *placed.headers, *(["pl_smoothing.h"] if source.smoothing else [])])
     copied = {file: (RUNTIME / file).read_text(encoding="utf-8") for file in runtime}
     return {**texts, **copied, f"{name}_net.h": net.text}
 
@@ -94,7 +96,7 @@ def tflm_header(name: str, source: Classifier, operations: Sequence[str], arena_
 
 def card(name: str, source: Classifier, cost: Cost, sections: Mapping[str, str]) -> str:
     """Return the model card, with the caller's sections (evaluation, training, intended use) in it."""
-    own = {"cost": cost, "core": cost.core, "card": sections}
+    own = {"cost": cost, "core": cost.core, "card": sections, "smoothing": source.smoothing}
     return str(environment().get_template("MODEL_CARD.md.j2").render({**_names(name, source), **own}))
 
 
@@ -132,11 +134,19 @@ def _context(name: str, source: Classifier, golden: Golden, placed: Layout, net:
         "arena_words": -(-net.arena_bytes // 4),
         "input_size": pipeline.output.width,
         "softmax": [c_float(factor) for factor in softmax_factors(io_parameters(source.model)[2])],
+        "smoothing": _smoothing(name, source),
         "abstain_literal": c_float(source.abstain_below),
         "model_bytes": len(source.model),
         "model_rows": rows([f"0x{byte:02x}" for byte in source.model], 16),
         **_golden(golden),
     }
+
+
+def _smoothing(name: str, source: Classifier) -> dict[str, Any] | None:
+    if source.smoothing is None:
+        return None
+    form = source.smoothing.design(source.confidence_format).c_form()
+    return {"constants": constants(f"{name}_smoothing", form), "words": form.state_words, "header": form.header}
 
 
 def check_labels(labels: Sequence[str]) -> None:

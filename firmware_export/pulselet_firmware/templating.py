@@ -38,7 +38,7 @@ def rows(items: Iterable[object], per_row: int) -> list[str]:
     return [", ".join(texts[at : at + per_row]) for at in range(0, len(texts), per_row)]
 
 
-def c_float(value: float | np.floating[Any]) -> str:
+def c_float(value: float | np.number[Any]) -> str:
     """Return the shortest float32 literal that reads back as `value`.
 
     >>> c_float(np.float32(0.1)), c_float(3.0), c_float(1e-20)

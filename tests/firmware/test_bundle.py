@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pulselet.errors import ExportError, ModelError, ParityError, PipelineError
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
+from pulselet.model.smoothing import Smoothing
 from pulselet.signal.pipeline import Branch, Pipeline, Window
 from pulselet.signal.run import Event
 from pulselet_firmware import toolchain
@@ -354,3 +355,28 @@ def test_the_host_machine_starts_afresh_with_every_run(bundle: Bundle) -> None:
     machine = HostMachine(bundle.folder, bundle.name, bundle.source.pipeline, 4)
     first, second = (list(machine.run(events(bundle))) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("smoothing", [Smoothing(3, "mean", debounce=2, hold=1), Smoothing(4, enter=0.7)])
+def test_smoothed_decisions_agree_across_gaps_and_come_back(
+    classifier: Classifier, tmp_path: Path, smoothing: Smoothing
+) -> None:
+    smooth = replace(classifier, abstain_below=0.0, smoothing=smoothing)
+    bundle = export(smooth, tmp_path / "out", name="smooth")
+    t = np.arange(1200) / 50
+    rhythm = np.sin(2 * np.pi * (1 + 3 * (t // 0.7 % 4)) * t)[:, None] + np.random.default_rng(0).normal(
+        0, 0.4, (1200, 3)
+    )
+    signals = {"acc": rhythm[:, :2].astype(np.float32), "ppg": rhythm[:, 2:].astype(np.float32)}
+    signals["acc"][500] = np.nan
+    proof = bundle.verify(signals)
+    proof.require()
+    assert proof.windows > 100
+    assert {d.abstained for d in proof.decisions} == {False, True}
+    assert any(d.label != int(np.argmax(d.scores)) for d in proof.decisions)
+    assert Bundle.load(bundle.folder).source == smooth
+
+
+def test_smoothing_beside_a_threshold_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(ModelError, match="abstain_below 0"):
+        replace(classifier, abstain_below=0.3, smoothing=Smoothing())

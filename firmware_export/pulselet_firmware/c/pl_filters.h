@@ -17,11 +17,6 @@ typedef struct {
 } pl_fir_t;
 
 typedef struct {
-    int32_t channels, block;     /* samples of a block */
-    float weight, keep;          /* average = weight * mean + keep * average */
-} pl_drift_t;
-
-typedef struct {
     int32_t moments, channels;
     const float *offset, *gain;
 } pl_scale_t;
@@ -56,16 +51,6 @@ static inline int32_t pl_sos_step(const void *constants, pl_word_t *state, const
     return 1;
 }
 
-/* Adds to sum the weighed samples of a ring, newest first. */
-static inline float pl_weigh(float sum, const float *taps, const pl_word_t *ring, int32_t size, int32_t oldest)
-{
-    for (int32_t i = oldest - 1; i >= 0; i--)
-        sum += *taps++ * ring[i].f;
-    for (int32_t i = size - 1; i >= oldest; i--)
-        sum += *taps++ * ring[i].f;
-    return sum;
-}
-
 /* Weighs the newest samples. state: 0 or 1 + where the oldest kept sample is, then of each channel a ring. */
 static inline int32_t pl_fir_step(const void *constants, pl_word_t *state, const float *x, float *y)
 {
@@ -77,34 +62,16 @@ static inline int32_t pl_fir_step(const void *constants, pl_word_t *state, const
         if (state[0].i == 0)
             for (int32_t i = 0; i < past; i++)
                 ring[i].f = x[c];
-        y[c] = pl_weigh(k->taps[0] * x[c], k->taps + 1, ring, past, oldest);
+        float sum = k->taps[0] * x[c];
+        int32_t at = oldest;
+        for (int32_t i = 1; i <= past; i++) {
+            at = at == 0 ? past - 1 : at - 1;
+            sum += k->taps[i] * ring[at].f;
+        }
+        y[c] = sum;
         ring[oldest].f = x[c];
     }
     state[0].i = oldest + 1 == past ? 1 : oldest + 2;
-    return 1;
-}
-
-/* Subtracts a slow average. state: started flag, samples of the block, then of each channel sum, average before, now. */
-static inline int32_t pl_drift_step(const void *constants, pl_word_t *state, const float *x, float *y)
-{
-    const pl_drift_t *k = (const pl_drift_t *)constants;
-    const int32_t started = state[0].i;
-    const int32_t done = state[1].i + 1;
-    const float fraction = (float)done / (float)k->block;
-    for (int32_t c = 0; c < k->channels; c++) {
-        pl_word_t *sum = state + 2 + 3 * c, *before = sum + 1, *now = sum + 2;
-        if (!started)
-            before->f = now->f = x[c];
-        sum->f += x[c];
-        y[c] = x[c] - (before->f + (now->f - before->f) * fraction);
-        if (done == k->block) {
-            before->f = now->f;
-            now->f = k->weight * (sum->f / (float)k->block) + k->keep * now->f + 0.0f;
-            sum->f = 0.0f;
-        }
-    }
-    state[0].i = 1;
-    state[1].i = done == k->block ? 0 : done;
     return 1;
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from pulselet.errors import ModelError
 from pulselet.model.decide import Decision, Rule
 from pulselet.model.quantize import io_parameters, quantise
+from pulselet.model.smoothing import Smoothing, confidences
 from pulselet.model.tflm import Net
 from pulselet.packets.profile import Identity
 from pulselet.signal.device_time import DeviceTime
 from pulselet.signal.pipeline import Pipeline
 from pulselet.signal.run import Event
+from pulselet.signal.stage import Format, Kernel, Samples, State
 from pulselet.stream.block import Block, Gap
 
 
@@ -40,12 +42,14 @@ class Classifier:
     model: bytes
     labels: tuple[str, ...]
     abstain_below: float = 0.0
+    smoothing: Smoothing | None = None
 
     def __post_init__(self) -> None:
         threshold = float(np.float32(self.abstain_below))  # C compares in float32
         if not 0 <= threshold <= 1:
             raise ModelError(f"abstain_below wants a confidence from 0 to 1, got {self.abstain_below}")
         object.__setattr__(self, "abstain_below", threshold)
+        self._check_smoothing()
         net = Net(self.model)
         if net.input_size != int(np.prod(self.pipeline.shape)):
             raise ModelError(
@@ -56,6 +60,21 @@ class Classifier:
             raise ModelError(
                 f"the net has {net.outputs} outputs, but there are {len(self.labels)} labels: {self.labels}"
             )
+
+    def _check_smoothing(self) -> None:
+        if self.smoothing is None:
+            return
+        if self.abstain_below > 0 or self.smoothing.with_quality:
+            raise ModelError(
+                "with smoothing, its enter and leave say when to abstain: wanted abstain_below 0 and no quality, "
+                f"got {self.abstain_below} and with_quality={self.smoothing.with_quality}"
+            )
+        self.smoothing.design(self.confidence_format)
+
+    @property
+    def confidence_format(self) -> Format:
+        """Rows of class confidences, one for each window."""
+        return Format(self.pipeline.output.rate_hz, len(self.labels))
 
     @cached_property
     def _parameters(self) -> tuple[float, int, float, int]:
@@ -77,12 +96,8 @@ class Classifier:
         return quantise(windows, scale, zero_point)
 
     def decide(self, starts: Iterable[int], scores: NDArray[np.int8]) -> list[Decision]:
-        """Return the decisions for the net's outputs `(n, classes)`."""
-        best, confidence = self.rule.confidence(scores)
-        return [
-            Decision(int(start), tuple(int(s) for s in row), int(label), float(sure), bool(sure < self.abstain_below))
-            for start, row, label, sure in zip(starts, scores, best, confidence, strict=True)
-        ]
+        """Return the decisions for the net's outputs `(n, classes)` of one run's windows, from its first."""
+        return Decider(self).decide(starts, scores)
 
     def run(self, events: Iterable[Event]) -> Iterator[Decision]:
         """Yield the decision of each window as the events complete it, through TFLite Micro.
@@ -101,6 +116,40 @@ class Classifier:
         return Live(self)
 
 
+class Decider:
+    """From the net's outputs to decisions, window after window of one run."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._source = classifier
+        self._kernel = classifier.smoothing.design(classifier.confidence_format) if classifier.smoothing else None
+        self._state: State = self._kernel.start() if self._kernel else None
+        rate_hz = classifier.pipeline.output.rate_hz
+        self._step = round(classifier.pipeline.rate_hz / rate_hz) if rate_hz else 0  # samples from window to window
+        self._next = 0  # where the next window would begin if none were lost
+
+    def decide(self, starts: Iterable[int], scores: NDArray[np.int8]) -> list[Decision]:
+        """Return the decisions of the next windows, for their net's outputs `(n, classes)`."""
+        source = self._source
+        best, confidence = source.rule.confidence(scores)
+        plain = [
+            Decision(int(start), tuple(int(s) for s in row), int(label), float(sure), bool(sure < source.abstain_below))
+            for start, row, label, sure in zip(starts, scores, best, confidence, strict=True)
+        ]
+        if self._kernel is None:
+            return plain
+        shares = confidences(scores, source.rule.scale)
+        return [self._smoothed(self._kernel, one, row) for one, row in zip(plain, shares, strict=True)]
+
+    def _smoothed(self, kernel: Kernel, one: Decision, row: Samples) -> Decision:
+        lost = (one.start - self._next) // self._step
+        if lost > 0:
+            _, self._state = kernel.gap(self._state, lost)
+        self._next = one.start + self._step
+        found, self._state = kernel.step(self._state, row[None])
+        label, confidence, abstained = found[0].tolist()
+        return replace(one, label=int(label), confidence=confidence, abstained=bool(abstained))
+
+
 class Live:
     """One run of a classifier over what arrives: events, or blocks and gaps, lined up by the device's time."""
 
@@ -109,6 +158,7 @@ class Live:
         self._stream = classifier.pipeline.start()
         self._time = DeviceTime({branch.name: branch.rate_hz for branch in classifier.pipeline.branches})
         self._net = Net(classifier.model)
+        self._decider = Decider(classifier)
 
     @property
     def dropped(self) -> int:
@@ -127,5 +177,5 @@ class Live:
         return [
             decision
             for start, window in self._stream.push(name, what)
-            for decision in source.decide([start], self._net.invoke(source.quantise(window)[None]))
+            for decision in self._decider.decide([start], self._net.invoke(source.quantise(window)[None]))
         ]

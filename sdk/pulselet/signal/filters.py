@@ -1,4 +1,4 @@
-"""Linear filters: Butterworth and notch as float32 second-order sections, derivatives, removal of slow drift.
+"""Linear filters: Butterworth and notch as float32 second-order sections, derivatives.
 
 All start as if their first sample had been there for ever, so gravity or an offset makes no start-up step.
 """
@@ -16,9 +16,6 @@ from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, 
 
 TOLERANCE = 1e-3
 """Largest relative error against float64 that a float32 filter may have before it is refused."""
-
-LONGEST_BLOCK = 1024
-"""Samples that `RemoveDrift` averages at once: their float32 sum is good to 1e-5 at worst."""
 
 
 class SosKernel(Kernel):
@@ -105,7 +102,7 @@ def _butterworth(stage: Stage, order: int, corners_hz: tuple[float, ...], kind: 
     from scipy.signal import butter
 
     rate_hz = even_rate(stage, source)
-    check(1 <= order <= 8, stage, "an order from 1 to 8", order)
+    check(order in range(1, 9), stage, "an order from 1 to 8", order)
     for corner in corners_hz:
         check(0 < corner < rate_hz / 2, stage, f"a cut-off between 0 and {rate_hz / 2:g} Hz (half the rate)", corner)
     corners = corners_hz if len(corners_hz) > 1 else corners_hz[0]
@@ -195,7 +192,7 @@ class Notch(Stage):
         from scipy.signal import iirnotch
 
         rate_hz = even_rate(self, source)
-        check(1 <= self.harmonics <= 8, self, "1 to 8 harmonics", self.harmonics)
+        check(self.harmonics in range(1, 9), self, "1 to 8 harmonics", self.harmonics)
         check(0.5 <= self.quality <= 1000, self, "a quality from 0.5 to 1000", self.quality)
         highest_hz = self.frequency_hz * self.harmonics
         wanted = f"a frequency between 0 and {rate_hz / 2:g} Hz (half the rate)"
@@ -273,87 +270,3 @@ class Derivative(Stage):
         check(self.points % 2 == 1 and 3 <= self.points <= 101, self, "an odd number of points, 3 to 101", self.points)
         away = np.arange(self.points // 2, -self.points // 2, -1.0)
         return away / float(np.sum(away**2))
-
-
-class DriftKernel(Kernel):
-    """Subtracts a slow first-order average of block means, joined by straight lines.
-
-    The state is None before the first sample, then how many samples of the block have come, their sum, the average
-    before and the average now, each `(channels,)`. A gap starts it anew.
-    """
-
-    def __init__(self, block: int, weight: float, source: Format) -> None:
-        self.block = block
-        self.weight = np.float32(weight)
-        self.keep = np.float32(1) - self.weight
-        self.fractions = np.arange(1, block + 1, dtype=np.float32) / np.float32(block)
-        self.source = self.output = source
-        self.operations = 6 * source.channels
-
-    def start(self) -> tuple[int, Samples, Samples, Samples] | None:
-        return None
-
-    def step(
-        self, state: tuple[int, Samples, Samples, Samples] | None, x: Samples
-    ) -> tuple[Samples, tuple[int, Samples, Samples, Samples] | None]:
-        if len(x) == 0:
-            return x, state
-        done, total, before, now = state or (0, np.zeros_like(x[0]), x[0], x[0])
-        size, count = self.block, (done + len(x)) // self.block
-        padded = np.zeros(((count + 1) * size, x.shape[1]), np.float32)
-        padded[done : done + len(x)] = x
-        blocks = padded.reshape(count + 1, size, -1)
-        sums = np.zeros((count + 1, x.shape[1]), np.float32)
-        sums[0] = total
-        for place in range(size):  # before `done` and after the end there are zeros, which change nothing
-            sums += blocks[:, place]
-        means = sums / np.float32(size)
-        levels = np.empty((count + 2, x.shape[1]), np.float32)
-        levels[:2] = before, now
-        levels[2:] = self._averages(now, means[:count])
-        slope = (levels[1:] - levels[:-1])[:, None]
-        lines = levels[:-1, None] + slope * self.fractions[None, :, None]
-        y = x - lines.reshape(-1, x.shape[1])[done : done + len(x)]
-        return y, ((done + len(x)) % size, sums[count], levels[count].copy(), levels[count + 1].copy())
-
-    def _averages(self, level: Samples, means: Samples) -> Samples:
-        """Return the average after each block, `weight * mean + keep * level`."""
-        from scipy.signal import sosfilt
-
-        if len(means) == 0:
-            return means
-        section = np.array([[self.weight, 0, 0, 1, -self.keep, 0]], np.float32)
-        state = np.stack([self.keep * level, np.zeros_like(level)])[None]
-        found, _ = sosfilt(section, means, axis=0, zi=state)
-        return cast("Samples", found + np.float32(0))  # never -0, whose sign depends on how a section is written
-
-    def c_form(self) -> CForm:
-        fields = (
-            ("channels", self.source.channels),
-            ("block", self.block),
-            ("weight", self.weight),
-            ("keep", self.keep),
-        )
-        return CForm("drift", "pl_filters.h", fields, state_words=2 + 3 * self.source.channels)
-
-
-@dataclass(frozen=True)
-class RemoveDrift(Stage):
-    """First-order high-pass for very low corners, -3 dB at `cutoff_hz`: what is slower goes, offsets among it.
-
-    Plain float32 sections err by per cents at a 0.05 Hz corner and 500 Hz, so the slow average runs on means of short
-    blocks, a thousand to a period of the corner, and is subtracted with straight lines between them. Compared with the
-    first-order filter the gain is at most 2 % higher. Above a 400th of the rate it is refused: `HighPass` does that.
-    A gap starts it anew.
-    """
-
-    cutoff_hz: float
-
-    def design(self, source: Format) -> DriftKernel:
-        rate_hz = even_rate(self, source)
-        lowest_hz, highest_hz = rate_hz / (1000 * LONGEST_BLOCK), rate_hz / 400
-        wanted = f"a cut-off from {lowest_hz:.2g} to {highest_hz:.2g} Hz at {rate_hz:g} Hz (above that, HighPass)"
-        check(lowest_hz <= self.cutoff_hz <= highest_hz, self, wanted, self.cutoff_hz)
-        block = int(max(1, rate_hz / (1000 * self.cutoff_hz)))
-        weight = -np.expm1(-2 * np.pi * self.cutoff_hz * block / rate_hz)
-        return DriftKernel(block, float(weight), source)

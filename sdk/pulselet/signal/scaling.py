@@ -53,9 +53,20 @@ def _table(stage: Stage, name: str, given: NDArray[np.float64], channels: int) -
     return table
 
 
+def _keep_since(stage: Stage, offset: Samples, gain: Samples, source: Format) -> None:
+    """Raise PipelineError if the column of events that counts samples would be scaled."""
+    kept = source.rate_hz is not None or (offset[0] == 0 and gain[0] == 1)
+    check(
+        bool(kept), stage, "offset 0 and gain 1 for the events' first column, since", (float(offset[0]), float(gain[0]))
+    )
+
+
 @dataclass(frozen=True)
 class Scale(Stage):
-    """Fixed scaling, `(x - offset) * gain`, of samples or windows; one value for all channels, or one each."""
+    """Fixed scaling, `(x - offset) * gain`; one value for all channels, or one each.
+
+    For samples, windows and features; of events, the first column, `since`, has to stay as it is.
+    """
 
     gain: tuple[float, ...] | float
     offset: tuple[float, ...] | float = (0.0,)
@@ -69,6 +80,7 @@ class Scale(Stage):
             _table(self, name, np.asarray(given, np.float64), source.channels)
             for name, given in (("offsets", self.offset), ("gains", self.gain))
         )
+        _keep_since(self, offset, gain, source)
         return ScaleKernel(offset, gain, source)
 
 
@@ -124,6 +136,7 @@ class Standardize(Stage):
         check(bool((std > 0).all()), self, "standard deviations above 0", self.std)
         mean = _table(self, "means", np.asarray(self.mean, np.float64), source.channels)
         gain = _table(self, "standard deviations", 1 / std, source.channels)
+        _keep_since(self, mean, gain, source)
         return ScaleKernel(mean, gain, source, source.but(unit=""))
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pulselet.signal.filters import BandPass, Derivative, HighPass, LowPass, Notch, RemoveDrift
+from pulselet.signal.filters import BandPass, Derivative, HighPass, LowPass, Notch
 from pulselet.signal.stage import Format, Samples
 from pulselet.simulate import baseline_wander, ecg
 from stage_cases import Case
@@ -32,6 +32,4 @@ CASES = [
     Case(Derivative(), ECG, heart),
     Case(Derivative("least-squares", points=9), ACC),
     Case(Derivative("difference"), ACC),
-    Case(RemoveDrift(0.05), Format(500.0, 2, "mV"), heart, probe_hz=20.0),
-    Case(RemoveDrift(0.1), ACC, probe_hz=5.0),
 ]
