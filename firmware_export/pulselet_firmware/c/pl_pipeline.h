@@ -131,10 +131,9 @@ static inline void pl_ring_release(const pl_pipeline_t *p, const pl_run_t *run)
         pl_ring_advance(p, ring, ready);
 }
 
-/* Gives up rows that are lost already until some more of a branch fit into the ring. Returns 0, or PL_E_AHEAD. */
-PL_RARE int pl_ring_make_room(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, int32_t rows)
+/* Must the ring give up rows for some more of a branch? Returns how many, 0 if none, or PL_E_AHEAD if one is not lost. */
+PL_RARE int32_t pl_ring_needs(const pl_pipeline_t *p, pl_word_t *ring, int32_t branch, int32_t rows)
 {
-    pl_word_t *ring = run->state + p->ring_offset;
     const int32_t need = ring[1 + branch].i + rows - p->ahead;
     for (int32_t i = 0; i < need && i < p->ahead; i++) {
         const int32_t filled = pl_ring_row(p, ring, i)->i;
@@ -144,18 +143,19 @@ PL_RARE int pl_ring_make_room(const pl_pipeline_t *p, const pl_run_t *run, int32
         if (!lost)
             return PL_E_AHEAD;
     }
-    if (need > 0) {
-        pl_joint_gap(p, run, (uint32_t)need);
-        pl_ring_advance(p, ring, need);
-    }
-    return 0;
+    return need > 0 ? need : 0;
 }
 
-/* Puts one row of a branch into the ring, where there is room. */
+/* Puts one row of a branch into the ring; if that is full, it gives up rows that are lost already. */
 static inline void pl_ring_push(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, const float *x)
 {
     const pl_chain_t *chain = &p->branches[branch];
     pl_word_t *ring = run->state + p->ring_offset, *position = &ring[1 + branch];
+    const int32_t need = position->i < p->ahead ? 0 : pl_ring_needs(p, ring, branch, 1);
+    if (need > 0) {
+        pl_joint_gap(p, run, (uint32_t)need);
+        pl_ring_advance(p, ring, need);
+    }
     if (position->i >= 0) {
         pl_word_t *row = pl_ring_row(p, ring, position->i);
         row->i |= 1 << branch;
@@ -197,7 +197,7 @@ static inline int pl_push(const pl_pipeline_t *p, const pl_run_t *run, int32_t b
         if (!(sample[c] < PL_SAMPLE_LIMIT && sample[c] > -PL_SAMPLE_LIMIT))
             return pl_gap(p, run, branch, 1u);
     if (together && run->state[p->ring_offset + 1 + branch].i + chain->rows > p->ahead
-        && pl_ring_make_room(p, run, branch, chain->rows) != 0)
+        && pl_ring_needs(p, run->state + p->ring_offset, branch, chain->rows) < 0)
         return PL_E_AHEAD;
     const float *rows = sample;
     const int32_t count = pl_chain_step(p, chain, run->state, sample, run->scratch, &rows);
