@@ -129,7 +129,7 @@ def _context(name: str, source: Classifier, golden: Golden, placed: Layout, net:
         **_names(name, source),
         "pipeline": placed,
         "source_ahead_s": pipeline.ahead_s,
-        "events": rate_hz is None,
+        "events": pipeline.output.placed,
         "step": 1 if rate_hz is None else round(pipeline.rate_hz / rate_hz),
         "arena_words": -(-net.arena_bytes // 4),
         "input_size": pipeline.output.width,

@@ -50,7 +50,8 @@ class PipelineStream:
     def push(self, name: str, values: Samples) -> list[tuple[int, Samples]]:
         """Return `(start, row)` for each row, such as a window, that `values` `(n, channels)` complete.
 
-        `start` is the index of the row's first aligned sample; of an event, its own. A sample that is not finite, or
+        `start` is the index of the row's first aligned sample; of an event, its own, or the number of events before it
+        if the column `since` is not in the row. A sample that is not finite, or
         not below 1e12 in magnitude, counts as lost.
 
         Raises
@@ -120,12 +121,12 @@ class PipelineStream:
         return rows if len(rows) else None
 
     def _starts(self, rows: Samples) -> NDArray[np.int64]:
-        rate_hz = self.pipeline.output.rate_hz
-        if rate_hz is None:
+        output = self.pipeline.output
+        if output.placed:
             places = self._at + np.cumsum(rows[:, 0].astype(np.int64))
             self._at = int(places[-1])
             return places
-        step = round(self.pipeline.rate_hz / rate_hz)
+        step = round(self.pipeline.rate_hz / output.rate_hz) if output.rate_hz else 1
         numbers = np.arange(self._at, self._at + len(rows), dtype=np.int64)
         self._at += len(rows)
         return numbers * step

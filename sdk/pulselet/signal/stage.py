@@ -57,6 +57,11 @@ class Format:
         """Values in a row."""
         return self.length * self.channels
 
+    @property
+    def placed(self) -> bool:
+        """Whether these are events that say where they are: the first column is `since`."""
+        return self.rate_hz is None and self.names[:1] == ("since",)
+
     def but(self, **changes: Any) -> Format:
         """Return this format with some attributes changed; names go if the number of channels does."""
         if changes.get("channels", self.channels) != self.channels:
