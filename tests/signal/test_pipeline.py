@@ -12,7 +12,7 @@ from scipy.signal import butter, freqz_sos
 
 from pulselet.errors import PipelineError
 from pulselet.signal.pipeline import Branch, HighPass, LowPass, Pipeline, Scale, Window
-from pulselet.signal.stage import Format, Samples
+from pulselet.signal.stage import Format, Samples, Stage
 
 
 def noise(n: int, channels: int = 3, seed: int = 0) -> Samples:
@@ -200,3 +200,42 @@ def test_wrong_channels_unit_or_name_say_what_was_wanted() -> None:
 def test_sections_are_scipys_butterworth() -> None:
     expected = butter(2, 10.0, fs=50.0, output="sos")
     assert np.allclose(LowPass(10.0).design(Format(50.0, 1)).sos, expected, rtol=1e-6)
+
+
+def test_every_stage_can_be_had_from_the_room_and_read_from_json() -> None:
+    """`STAGES` is the one table: what is not in it could be written to JSON and not be read back."""
+    import pulselet.signal as room
+
+    room.load_stages()
+    here = {name: stage for name, stage in Stage.registry.items() if stage.__module__.startswith("pulselet.signal.")}
+    assert {name for names in room.STAGES.values() for name in names} == set(here)
+    assert all(getattr(room, name) is stage for name, stage in here.items())
+
+
+def test_a_description_adds_up() -> None:
+    """Counted by hand: a second-order section is nine operations, the ring one word for each branch and row more."""
+    pipeline = Pipeline(
+        (Branch("acc", "g", 50.0, 3, (LowPass(10.0),)), Branch("gyro", "rad/s", 50.0, 3)), Window(4.0, 1.0), ahead_s=0.5
+    )
+    whole = pipeline.describe()
+    assert [stage.where for stage in whole.stages] == ["acc", "together"]
+    assert whole.stages[0].operations_per_s == 9 * 3 * 50
+    assert whole.state_bytes == 4 * ((1 + 2 * 3) + (2 + 200 * 6) + (1 + 2 + 25 * 7))
+    assert whole.stages[1].output == Format(1.0, 6, "", ("acc_0", "acc_1", "acc_2", "gyro_0", "gyro_1", "gyro_2"), 200, 50.0)
+    assert "3980 ms" in str(pipeline)
+    assert len(whole.draw().axes[0].texts) > 4
+
+
+def test_branches_that_do_not_meet_are_told_to_resample() -> None:
+    with pytest.raises(PipelineError, match=r"one rate .* resample"):
+        Pipeline((Branch("ppg", "a.u.", 64.0, 1), Branch("acc", "g", 32.0, 3)))
+    with pytest.raises(PipelineError, match="branch 'acc': LowPass: wanted a cut-off between 0 and 25 Hz"):
+        Pipeline((Branch("acc", "g", 50.0, 3, (LowPass(30.0),)),), Window(1.0, 1.0))
+
+
+def test_a_pipeline_without_stages_gives_its_aligned_rows() -> None:
+    pipeline = Pipeline((Branch("a", "g", 10.0, 1), Branch("b", "g", 10.0, 2)), ahead_s=2.0)
+    a, b = noise(15, 1), noise(12, 2)
+    rows, starts = pipeline.batch({"a": a, "b": b})
+    assert np.array_equal(rows, np.hstack([a[:12], b]))
+    assert list(starts) == list(range(12))

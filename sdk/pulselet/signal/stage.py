@@ -42,7 +42,7 @@ class Format:
     length
         Moments in a row: 1, or the samples of a window, oldest first.
     clock_hz
-        Of events: the rate of the samples that `since` counts.
+        Of events: the rate of the samples that `since` counts. Of windows: the rate of the samples in them.
     """
 
     rate_hz: float | None

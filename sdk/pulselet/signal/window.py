@@ -23,7 +23,7 @@ class WindowKernel(Kernel):
     def __init__(self, length: int, hop: int, source: Format, rate_hz: float) -> None:
         self.length, self.hop = length, hop
         self.source = source
-        self.output = source.but(rate_hz=rate_hz / hop, length=length)
+        self.output = source.but(rate_hz=rate_hz / hop, length=length, clock_hz=rate_hz)
         self.latency_s = (length - 1) / rate_hz
         self.operations = source.channels * max(1, length // hop)  # it moves them
 
