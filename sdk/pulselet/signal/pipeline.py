@@ -156,7 +156,7 @@ class Pipeline:
         PipelineError
             If it is less than one.
         """
-        if self.aligned.rate_hz is None:
+        if len(self.branches) == 1 or self.aligned.rate_hz is None:
             return 1
         rows = round(self.ahead_s * self.aligned.rate_hz) if math.isfinite(self.ahead_s) else 0
         if not 1 <= rows <= LONGEST_GAP:
