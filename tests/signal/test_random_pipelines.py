@@ -62,7 +62,7 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
     except PipelineError:  # a rate from which there is no way to the common one
         reject()
     joint, _ = fitting(aligned, draw(choices), 3)
-    return Pipeline(tuple(branches), joint, ahead_s=4.0)
+    return Pipeline(tuple(branches), joint, ahead_s=10.0)
 
 
 def signal(branch: Branch, rng: np.random.Generator) -> Samples:

@@ -25,29 +25,36 @@ typedef struct {
     int32_t width;
 } pl_rectify_t;
 
+/* Sets the state that a first sample would have if it had been there for ever. */
+PL_RARE void pl_sos_start(const pl_sos_t *k, pl_word_t *state, const float *x)
+{
+    for (int32_t i = 0; i < 2 * k->sections; i++)
+        for (int32_t c = 0; c < k->channels; c++)
+            state[1 + i * k->channels + c].f = k->initial[i] * x[c];
+    state[0].i = 1;
+}
+
 /* Filters one sample of each channel. state: started flag, then sections x 2 x channels. */
 static inline int32_t pl_sos_step(const void *constants, pl_word_t *state, const float *x, float *y)
 {
     const pl_sos_t *k = (const pl_sos_t *)constants;
-    const int started = state[0].i;
-    for (int32_t c = 0; c < k->channels; c++) {
+    const int32_t channels = k->channels;
+    if (!state[0].i)
+        pl_sos_start(k, state, x);
+    for (int32_t c = 0; c < channels; c++) {
+        const float *b = k->coefficients;
+        pl_word_t *z = state + 1 + c;
         float v = x[c];
-        for (int32_t s = 0; s < k->sections; s++) {
-            const float *b = k->coefficients + 5 * s;
-            float *z0 = &state[1 + 2 * s * k->channels + c].f;
-            float *z1 = z0 + k->channels;
-            if (!started) {
-                *z0 = k->initial[2 * s] * x[c];
-                *z1 = k->initial[2 * s + 1] * x[c];
-            }
-            const float w = b[0] * v + *z0;
-            *z0 = b[1] * v - b[3] * w + *z1;
-            *z1 = b[2] * v - b[4] * w;
+        for (int32_t s = k->sections; s > 0; s--) {
+            const float w = b[0] * v + z[0].f;
+            z[0].f = b[1] * v - b[3] * w + z[channels].f;
+            z[channels].f = b[2] * v - b[4] * w;
             v = w;
+            b += 5;
+            z += 2 * channels;
         }
         y[c] = v;
     }
-    state[0].i = 1;
     return 1;
 }
 
@@ -80,9 +87,11 @@ static inline int32_t pl_scale_step(const void *constants, pl_word_t *state, con
 {
     const pl_scale_t *k = (const pl_scale_t *)constants;
     (void)state;
-    for (int32_t i = 0; i < k->moments; i++)
-        for (int32_t c = 0; c < k->channels; c++)
-            y[i * k->channels + c] = (x[i * k->channels + c] - k->offset[c]) * k->gain[c];
+    const float *const offset = k->offset, *const gain = k->gain;
+    const int32_t channels = k->channels;
+    for (int32_t i = k->moments; i > 0; i--)
+        for (int32_t c = 0; c < channels; c++)
+            *y++ = (*x++ - offset[c]) * gain[c];
     return 1;
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     const int32_t *columns;      /* of the values */
 } pl_even_t;
 
+#define PL_MOST_LOST 0x40000000u                 /* outputs of one gap: what is more is forgotten */
 #define PL_LONGEST_SINCE 16777216.0f             /* 2**24: float32 counts no further */
 #define PL_MOST_OWED 0x20000000                  /* parts of a tick that the grid may be behind */
 
@@ -64,13 +65,16 @@ static inline int32_t pl_resample_step(const void *constants, pl_word_t *state, 
 /* Outputs that come with the next inputs, and in *ahead where the one after them lies. */
 static inline uint32_t pl_resample_outputs(const pl_resample_t *k, uint32_t inputs, int32_t *ahead)
 {
-    const uint32_t down = (uint32_t)k->down;
+    const uint32_t down = (uint32_t)k->down, up = (uint32_t)k->up;
     const int32_t rest = (int32_t)(inputs % down) * k->up;   /* down inputs give up outputs, wherever they begin */
     int32_t found = 0;
     if (rest > *ahead)
         found = (rest - *ahead + k->down - 1) / k->down;
     *ahead += found * k->down - rest;
-    return inputs / down * (uint32_t)k->up + (uint32_t)found;
+    if (inputs / down > PL_MOST_LOST / up)
+        return PL_MOST_LOST;
+    const uint32_t outputs = inputs / down * up + (uint32_t)found;
+    return outputs < PL_MOST_LOST ? outputs : PL_MOST_LOST;
 }
 
 static inline uint32_t pl_resample_gap(const void *constants, pl_word_t *state, uint32_t lost)

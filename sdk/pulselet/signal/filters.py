@@ -126,7 +126,7 @@ def _refuse_if_coarse(
     if not error <= TOLERANCE:
         raise PipelineError(
             f"{type(stage).__name__}: {cutoff_hz:g} Hz at {rate_hz:g} Hz is too low for float32 "
-            f"(error {error:.1e}, wanted at most {TOLERANCE:.0e}): decimate first, or raise the cut-off"
+            f"(error {error:.1e}, wanted at most {TOLERANCE:.0e}): decimate first, RemoveDrift, or raise the cut-off"
         )
 
 

@@ -15,6 +15,9 @@ from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, 
 KAISER_BETA = 5.0
 """Of the anti-alias filter's window: side lobes 50 dB down (Kaiser 1974)."""
 
+MOST_LOST = 2**30
+"""Outputs that are lost in one gap at most: the C form counts no further."""
+
 LONGEST_SINCE = 2**24
 """Ticks between two events at most: float32 counts no further. A longer silence counts as this."""
 
@@ -99,8 +102,9 @@ class ResampleKernel(Kernel):
         """Keep the grid; lose every output that needs a lost input, those just after the gap among them."""
         _, ahead, wait = state
         past = self.length - 1
-        outputs = self._outputs(ahead, lost + past) - self._outputs(ahead, wait)
-        ahead += self.down * self._outputs(ahead, lost) - self.up * lost
+        told, during = self._outputs(ahead, wait), self._outputs(ahead, lost)
+        ahead += self.down * during - self.up * lost
+        outputs = min(during, MOST_LOST) + self._outputs(ahead, past) - told
         return outputs, (np.zeros((past, self.source.channels), np.float32), ahead, past)
 
     def c_form(self) -> CForm:
@@ -125,7 +129,8 @@ class Resample(Stage):
     ever. The ratio of the rates must be one of whole numbers up to 1000.
 
     A gap keeps the grid of the output. Every output that needs a lost sample is lost, those among them that come up to
-    twice the latency after the gap: what is given is always the filtered signal itself.
+    twice the latency after the gap: what is given is always the filtered signal itself. Of more than 2**30 outputs lost
+    in one gap the rest is forgotten.
     """
 
     rate_hz: float
@@ -138,9 +143,9 @@ class Resample(Stage):
         check(math.isfinite(self.rate_hz) and self.rate_hz > 0, self, "a rate above 0 Hz", self.rate_hz)
         check(self.crossings in range(2, 33), self, "2 to 32 zero crossings", self.crossings)
         ratio = Fraction(self.rate_hz / rate_hz).limit_denominator(1000)
-        wanted = f"a rate from a 100th to 7 times {rate_hz:g} Hz, in a ratio of whole numbers up to 1000"
+        wanted = f"a rate from a 100th to 64 times {rate_hz:g} Hz, in a ratio of whole numbers up to 1000"
         whole = abs(float(ratio) * rate_hz - self.rate_hz) <= 1e-9 * self.rate_hz and ratio.numerator <= 1000
-        check(whole and Fraction(1, 100) <= ratio <= 7, self, wanted, f"{self.rate_hz:g} Hz")
+        check(whole and Fraction(1, 100) <= ratio <= 64, self, wanted, f"{self.rate_hz:g} Hz")
         up, down = ratio.numerator, ratio.denominator
         half = self.crossings * max(up, down)
         check(up * down > 1, self, "another rate than the input's", f"{self.rate_hz:g} Hz")

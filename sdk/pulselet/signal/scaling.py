@@ -112,6 +112,11 @@ class Standardize(Stage):
         ------
         PipelineError
             If there are no values, they are not finite, or a channel does not vary.
+
+        Examples
+        --------
+        >>> Standardize.fit([[[1.0, 10.0], [3.0, 30.0]]])
+        Standardize(mean=(2.0, 20.0), std=(1.0, 10.0))
         """
         count, mean, squares = 0, np.zeros(0), np.zeros(0)
         for array in arrays:

@@ -27,6 +27,7 @@ CASES = [
     Case(Resample(20.0), ACC, probe_hz=1.0),
     Case(Resample(12.5), ACC, probe_hz=1.0),
     Case(Resample(125.0, crossings=4), ACC, probe_hz=2.0),
+    Case(Resample(64.0), Format(4.0, 1, "uS"), probe_hz=0.5),
     Case(Even(4.0, longest_gap_s=2.5), BEATS, beats, rows=120),
     Case(Even(4.0, longest_gap_s=2.5, columns=("since",)), BEATS, beats, rows=60),
     Case(Even(5.0, longest_gap_s=3.0), STEPS, beats, rows=60),
