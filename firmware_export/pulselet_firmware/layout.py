@@ -43,14 +43,14 @@ class Layout:
     ring_offset: int = 0
     ahead: int = 1
     columns: int = 0
-    even: int = 0
-    odd: int = 0
+    branch_scratch: int = 0
+    joint_scratch: int = 0
     rows: int = 1
 
     @property
     def scratch_floats(self) -> int:
-        """Floats of scratch: two halves for a branch, two for what follows."""
-        return max(1, 2 * (self.even + self.odd))
+        """Floats of scratch: one that the branches share, one for what follows."""
+        return max(1, self.branch_scratch + self.joint_scratch)
 
 
 def layout(name: str, pipeline: Pipeline, *, net: bool) -> Layout:
@@ -64,23 +64,25 @@ def layout(name: str, pipeline: Pipeline, *, net: bool) -> Layout:
     forms: list[CForm] = []
     most = 1
     for branch, kernels, out in zip(pipeline.branches, pipeline.branch_kernels, pipeline.branch_outputs, strict=True):
-        rows = _add(made, f"in_{branch.name}", kernels, branch.channels, made.columns, forms, 1)
+        rows, scratch = _add(made, f"in_{branch.name}", kernels, branch.channels, made.columns, forms, 1)
+        made.branch_scratch = max(made.branch_scratch, scratch)
         made.columns += out.width
         most = max(most, rows)
     made.ring_offset = made.state_words
     if len(pipeline.branches) > 1:
         made.state_words += 1 + len(pipeline.branches) + made.ahead * (made.columns + 1)
-    joint_words = _add(made, "joint", joint, made.columns, 0, forms, most)
-    made.rows = joint_words if made.window is None else -(-joint_words // made.window.hop)
+    rows, made.joint_scratch = _add(made, "joint", joint, made.columns, 0, forms, most)
+    made.rows = rows if made.window is None else -(-rows // made.window.hop)
     made.headers = headers(forms)
     return made
 
 
 def _add(
     made: Layout, name: str, kernels: Sequence[Kernel], width: int, column: int, forms: list[CForm], most: int
-) -> int:
-    """Add a chain; return the most rows that come out of it for one sample of a stream."""
+) -> tuple[int, int]:
+    """Add a chain; return the most rows that come out of it for one sample of a stream, and the floats of its scratch."""
     entries, offset, rows, total, out = [], made.state_words, 1, most, width
+    halves = [0, 0]  # for the rows of even and of odd stages
     for i, kernel in enumerate(kernels):
         form, label = kernel.c_form(), f"{made.name}_{name}_{i}"
         forms.append(form)
@@ -91,12 +93,9 @@ def _add(
         else:
             rows, total = rows * form.rows, total * form.rows
         out = kernel.output.width
-        if i % 2:
-            made.odd = max(made.odd, rows * out)
-        else:
-            made.even = max(made.even, rows * out)
+        halves[i % 2] = max(halves[i % 2], rows * out)
         made.state_words += form.state_words
     stages = f"{made.name}_{name}_stages" if entries else "0"
-    entry = f"{stages}, {len(entries)}, {width}, {out}, {offset}, {rows}, {column}"
+    entry = f"{stages}, {len(entries)}, {width}, {out}, {offset}, {rows}, {halves[0]}, {column}"
     made.chains.append(ChainLayout(name, entries, entry))
-    return total
+    return total, sum(halves)

@@ -220,7 +220,8 @@ def test_a_description_adds_up() -> None:
     whole = pipeline.describe()
     assert [stage.where for stage in whole.stages] == ["acc", "together"]
     assert whole.stages[0].operations_per_s == 9 * 3 * 50
-    assert whole.state_bytes == 4 * ((1 + 2 * 3) + (2 + 200 * 6) + (1 + 2 + 25 * 7))
+    assert whole.state_bytes == 4 * ((1 + 2 * 3) + (2 + 200 * 6) + (1 + 2 + pipeline.ahead * 7))
+    assert 25 < pipeline.ahead <= 25 + 1 + 2  # half a second, a row for a sample, the filter's 19 ms twice
     assert whole.stages[1].output == Format(1.0, 6, "", ("acc_0", "acc_1", "acc_2", "gyro_0", "gyro_1", "gyro_2"), 200, 50.0)
     assert "3980 ms" in str(pipeline)
     assert len(whole.draw().axes[0].texts) > 4

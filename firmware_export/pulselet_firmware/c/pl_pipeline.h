@@ -13,6 +13,7 @@ typedef struct {
     int32_t stage_count, width, out_width;   /* floats in a row of input, and of output */
     int32_t state_offset;        /* its first word in the pipeline's state */
     int32_t rows;                /* the most that come out for one row */
+    int32_t odd;                 /* where in a scratch the rows of odd stages begin */
     int32_t column;              /* of a branch: its first column in a row of all branches */
 } pl_chain_t;
 
@@ -23,27 +24,27 @@ typedef struct {
     int32_t branch_count, ring_offset, ahead;
     int32_t columns;             /* floats in a row of the branches together */
     const pl_chain_t *joint;
-    int32_t even, odd;           /* floats in the two halves of a scratch */
+    int32_t scratch;             /* floats of a scratch that the branches share; what follows has one of its own */
 } pl_pipeline_t;
 
 /* One call's view of a pipeline that runs: its memory, and who takes what comes out. */
 typedef struct {
     pl_word_t *state;
-    float *scratch;              /* twice even + odd: one for a branch, one for what follows */
+    float *scratch;
     void *owner;
     void (*row)(void *owner, const float *x);
     void (*lost)(void *owner, uint32_t rows);
 } pl_run_t;
 
 /* Folds one row into a chain; returns how many rows come out, and where they are. */
-static inline int32_t pl_chain_step(const pl_pipeline_t *p, const pl_chain_t *chain, pl_word_t *state, const float *x,
-                                    float *scratch, const float **out)
+static inline int32_t pl_chain_step(const pl_chain_t *chain, pl_word_t *state, const float *x, float *scratch,
+                                    const float **out)
 {
     pl_word_t *words = state + chain->state_offset;
     int32_t rows = 1, width = chain->width;
     for (int32_t s = 0; s < chain->stage_count; s++) {
         const pl_stage_t *stage = &chain->stages[s];
-        float *y = s & 1 ? scratch + p->even : scratch;
+        float *y = s & 1 ? scratch + chain->odd : scratch;
         int32_t found = 0;
         for (int32_t i = 0; i < rows; i++)
             found += stage->step(stage->constants, words, x + i * width, y + found * stage->width);
@@ -106,7 +107,7 @@ PL_RARE void pl_joint_gap(const pl_pipeline_t *p, const pl_run_t *run, uint32_t 
 static inline void pl_joint_step(const pl_pipeline_t *p, const pl_run_t *run, const float *row)
 {
     const float *out = row;
-    const int32_t count = pl_chain_step(p, p->joint, run->state, row, run->scratch + p->even + p->odd, &out);
+    const int32_t count = pl_chain_step(p->joint, run->state, row, run->scratch + p->scratch, &out);
     for (int32_t i = 0; i < count; i++)
         run->row(run->owner, out + i * p->joint->out_width);
 }
@@ -200,7 +201,7 @@ static inline int pl_push(const pl_pipeline_t *p, const pl_run_t *run, int32_t b
         && pl_ring_needs(p, run->state + p->ring_offset, branch, chain->rows) < 0)
         return PL_E_AHEAD;
     const float *rows = sample;
-    const int32_t count = pl_chain_step(p, chain, run->state, sample, run->scratch, &rows);
+    const int32_t count = pl_chain_step(chain, run->state, sample, run->scratch, &rows);
     for (int32_t i = 0; i < count; i++) {
         const float *row = rows + i * chain->out_width;
         if (together)

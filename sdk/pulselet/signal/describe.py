@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pulselet._extras import require
@@ -24,7 +24,7 @@ class StageCost:
     where
         The branch's name, or `together` for what works on the aligned rows.
     stage
-        The stage as it was written.
+        The stage as one would write it.
     output
         What it gives.
     latency_s
@@ -133,7 +133,7 @@ def _costs(where: str, stages: Sequence[Stage], kernels: Sequence[Kernel]) -> li
     return [
         StageCost(
             where,
-            repr(stage),
+            brief(stage),
             kernel.output,
             kernel.latency_s,
             4 * kernel.c_form().state_words,
@@ -142,6 +142,16 @@ def _costs(where: str, stages: Sequence[Stage], kernels: Sequence[Kernel]) -> li
         )
         for stage, kernel in zip(stages, kernels, strict=True)
     ]
+
+
+def brief(stage: Stage) -> str:
+    """Return a stage as one would write it: without the parameters that are as always."""
+    given = []
+    for field in fields(stage):  # type: ignore[arg-type]
+        value = getattr(stage, field.name)
+        if field.default is MISSING or value != field.default:
+            given.append(f"{field.name}={value!r}")
+    return f"{type(stage).__name__}({', '.join(given)})"
 
 
 def _cells(stage: StageCost) -> tuple[str, ...]:

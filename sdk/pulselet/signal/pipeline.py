@@ -149,12 +149,15 @@ class Pipeline:
 
     @property
     def ahead(self) -> int:
-        """Rows that one branch may be ahead of another.
+        """Rows that the ring holds in which the branches meet.
+
+        A branch may be `ahead_s` ahead of another, and after a gap its filters' latency further: they declare rows lost
+        that are yet to come. The rows that one sample may give have room besides.
 
         Raises
         ------
         PipelineError
-            If it is less than one.
+            If `ahead_s` is less than a sample.
         """
         if len(self.branches) == 1 or self.aligned.rate_hz is None:
             return 1
@@ -162,7 +165,7 @@ class Pipeline:
         if not 1 <= rows <= LONGEST_GAP:
             rate = f"{self.aligned.rate_hz:g} Hz"
             raise PipelineError(f"ahead_s wants one sample at {rate} or more, got {self.ahead_s} s")
-        return rows
+        return rows + max(map(_room, self.branch_kernels))
 
     @property
     def rate_hz(self) -> float:
@@ -297,6 +300,15 @@ class Pipeline:
     def hash(self) -> str:
         """SHA-256 of the JSON, in hexadecimal."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _room(kernels: list[Kernel]) -> int:
+    if not kernels:
+        return 1
+    latency_s = sum(kernel.latency_s for kernel in kernels)
+    return math.prod(kernel.c_form().rows for kernel in kernels) + math.ceil(
+        2 * latency_s * (kernels[-1].output.rate_hz or 0)
+    )
 
 
 def _names(branch: str, out: Format) -> tuple[str, ...]:
