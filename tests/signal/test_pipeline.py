@@ -222,7 +222,9 @@ def test_a_description_adds_up() -> None:
     assert whole.stages[0].operations_per_s == 9 * 3 * 50
     assert whole.state_bytes == 4 * ((1 + 2 * 3) + (2 + 200 * 6) + (1 + 2 + pipeline.ahead * 7))
     assert 25 < pipeline.ahead <= 25 + 1 + 2  # half a second, a row for a sample, the filter's 19 ms twice
-    assert whole.stages[1].output == Format(1.0, 6, "", ("acc_0", "acc_1", "acc_2", "gyro_0", "gyro_1", "gyro_2"), 200, 50.0)
+    assert whole.stages[1].output == Format(
+        1.0, 6, "", ("acc_0", "acc_1", "acc_2", "gyro_0", "gyro_1", "gyro_2"), 200, 50.0
+    )
     assert "3980 ms" in str(pipeline)
     assert len(whole.draw().axes[0].texts) > 4
 

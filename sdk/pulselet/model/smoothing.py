@@ -26,7 +26,7 @@ def confidences(scores: NDArray[np.int8], scale: float) -> Samples:
     for bit, factor in enumerate(softmax_factors(scale)):
         weight_of[(steps >> bit) & 1 == 1] *= factor
     weights = weight_of[scores.max(axis=1, keepdims=True).astype(np.int16) - scores]
-    return weights * (F(1) / _totals(weights))[:, None]
+    return np.asarray(weights * (F(1) / _totals(weights))[:, None])
 
 
 def _totals(rows: Samples) -> Samples:
@@ -150,8 +150,8 @@ class Smoothing(Stage):
         "mean" of the last `windows` rows, or "exponential" with the weight `2 / (windows + 1)`, which has the same mean
         age and needs room for one row only.
     enter, leave
-        Hysteresis: a class is decided on when it is the best and its smoothed confidence reaches `enter`; it stays until
-        that falls below `leave`, or another class is decided on.
+        Hysteresis: a class is decided on when it is the best and its smoothed confidence reaches `enter`; it stays
+        until that falls below `leave`, or another class is decided on.
     debounce
         Rows in a row for which a class must be the best and above `enter` before it is decided on.
     with_quality, least_quality

@@ -9,13 +9,83 @@ import importlib
 from typing import Any
 
 STAGES = {
-    "filters": ("LowPass", "HighPass"),
-    "scaling": ("Scale",),
+    "activity": ("ActivityCounts",),
+    "averages": (
+        "MovingAverage",
+        "MovingMedian",
+        "RemoveDrift",
+    ),
+    "breathing": ("BreathingRate",),
+    "ecg_beats": (
+        "Beats",
+        "Columns",
+    ),
+    "ecg_peaks": ("RPeaks",),
+    "ecg_quality": ("EcgQuality",),
+    "ecg_rhythm": ("Rhythm",),
+    "electrodermal": ("Electrodermal",),
+    "features": ("Features",),
+    "filters": (
+        "BandPass",
+        "Derivative",
+        "HighPass",
+        "LowPass",
+        "Notch",
+    ),
+    "heart_rate_variability": ("HeartRateVariability",),
+    "marking": (
+        "MarkFlat",
+        "MarkSaturation",
+    ),
+    "modulations": ("RespiratoryModulations",),
+    "motion": (
+        "Enmo",
+        "Impact",
+        "PostureAngles",
+    ),
+    "oxygen": (
+        "OxygenSaturation",
+        "Perfusion",
+    ),
+    "ppg_pulses": ("Pulses",),
+    "ppg_quality": ("PpgQuality",),
+    "resampling": (
+        "Even",
+        "Resample",
+    ),
+    "scaling": (
+        "Rectify",
+        "Scale",
+        "Standardize",
+        "WindowScale",
+    ),
+    "skin_responses": ("SkinResponses",),
+    "sleep": (
+        "NonWear",
+        "SleepWake",
+    ),
+    "steps": ("Steps",),
+    "temperature": ("SkinTemperature",),
+    "vectors": (
+        "Calibrate",
+        "Magnitude",
+        "Tilt",
+    ),
     "window": ("Window",),
+    "wrist_rate": ("PulseRate",),
 }
 """Modules of stages, and the stages of each."""
 
-FUNCTIONS: dict[str, str] = {}
+FUNCTIONS: dict[str, str] = {
+    "r_peaks": "ecg_peaks",
+    "pulse_peaks": "ppg_pulses",
+    "pulse_rate": "wrist_rate",
+    "breathing_rate": "breathing",
+    "quality": "ecg_quality",
+    "activity_counts": "activity",
+    "hrv": "hrv_metrics",
+    "hrv_windows": "hrv_metrics",
+}
 """Functions that fold the same stages over an array, and their modules."""
 
 _MODULES = {

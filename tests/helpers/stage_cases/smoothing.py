@@ -8,7 +8,7 @@ from stage_cases import Case
 
 
 def classes(source: Format, rows: int, seed: int) -> Samples:
-    """Return confidences of a net that is often right, about a class that changes now and then; or with quality last."""
+    """Return confidences of a net that is often right about a class that changes now and then."""
     rng = np.random.default_rng(seed)
     truth = np.cumsum(rng.random(rows) < 0.1) % source.width
     logits = rng.normal(0, 1.2, (rows, source.width))
