@@ -3,8 +3,8 @@
     python benchmarks/stage_cost.py [--json] [--only NAME ...]
 
 Every configuration that the tests put through the conformance battery, compiled with -Os for flash and -O2 for
-instructions (as `docs/signal.md` says), and run on an emulated core over the battery's own signal. Flash counts code and
-tables of the stage alone, each with its own copy of the shared functions. An instruction is not a cycle: on a real
+instructions, and run on an emulated core over the battery's own signal. Flash counts code and tables of the stage
+alone, each with its own copy of the shared functions. An instruction is not a cycle: on a real
 Cortex-M4F expect 1.2 to 2 cycles for each.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "helpers"))
 
-from stage_cases import Case, all_cases  # noqa: E402
+from stage_cases import Case, all_cases
 
-from pulselet_firmware.kernels import CoreKernels, footprint  # noqa: E402
+from pulselet_firmware.kernels import CoreKernels, footprint
 
 COUNTED_ROWS = 1500
 

@@ -80,7 +80,7 @@ def layout(name: str, pipeline: Pipeline, *, net: bool) -> Layout:
 def _add(
     made: Layout, name: str, kernels: Sequence[Kernel], width: int, column: int, forms: list[CForm], most: int
 ) -> tuple[int, int]:
-    """Add a chain; return the most rows that come out of it for one sample of a stream, and the floats of its scratch."""
+    """Add a chain; return the most rows that come out of it for one sample, and the floats of its scratch."""
     entries, offset, rows, total, out = [], made.state_words, 1, most, width
     halves = [0, 0]  # for the rows of even and of odd stages
     for i, kernel in enumerate(kernels):

@@ -1,4 +1,4 @@
-"""Branches meet in C exactly as they do in Python: any turns, any gaps, the same rows, the same losses, the same refusals."""
+"""Branches meet in C as they do in Python: any turns, any gaps, the same rows, losses and refusals."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_cases import Case, all_cases
+from stage_cases import all_cases
 
 from pulselet.errors import PipelineError
 from pulselet.signal import pipeline  # noqa: F401  registers every stage
