@@ -99,8 +99,7 @@ static inline int32_t pl_beats_step(const void *constants, pl_word_t *state, con
     const pl_beats_t *k = (const pl_beats_t *)constants;
     float *events = &pl_beats_ring(k, state)[k->room].f;
     pl_word_t *peaks = pl_beats_ring(k, state) + k->room + 4 * k->peaks_rows, *band = peaks + k->peaks_words;
-    float filtered;
-    pl_sos_step(k->band, band, x, &filtered);
+    const float filtered = pl_ep_filter(k->band, band, x[0]);
     if (state[PL_BEATS_PHASE].i == 0)
         pl_beats_keep(k, state, filtered);
     const int32_t found = pl_ecg_peaks_step(k->peaks, peaks, x, events);

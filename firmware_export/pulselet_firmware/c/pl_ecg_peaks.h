@@ -150,6 +150,12 @@ PL_RARE void pl_ep_take(const pl_ecg_peaks_t *k, pl_ep_state_t *s, pl_ep_candida
     }
 }
 
+/* The candidate `back` before the newest. */
+PL_RARE pl_ep_candidate_t *pl_ep_back(pl_ep_state_t *s, int32_t back)
+{
+    return &s->kept[(s->newest + PL_EP_KEPT - back) % PL_EP_KEPT];
+}
+
 /* Takes what is due: a candidate that has waited long enough, or the best refused. Returns the rows written. */
 static inline int32_t pl_ep_timers(const pl_ecg_peaks_t *k, pl_ep_state_t *s, float *y)
 {
@@ -166,7 +172,7 @@ static inline int32_t pl_ep_timers(const pl_ecg_peaks_t *k, pl_ep_state_t *s, fl
             return 0;
         int32_t most = PL_EP_LEAST;
         for (int32_t i = 1; i <= PL_EP_KEPT; i++) {          /* from the oldest */
-            pl_ep_candidate_t *o = &s->kept[(s->newest + i) % PL_EP_KEPT];
+            pl_ep_candidate_t *o = pl_ep_back(s, PL_EP_KEPT - i);
             if (o->refused && o->score > most) {
                 most = o->score;
                 chosen = o;
@@ -247,12 +253,6 @@ PL_RARE int32_t pl_ep_likeness(const int8_t *mine, const int8_t *theirs)
         best = sum > best ? sum : best;
     }
     return more > 0 ? best * 256 / more : 0;
-}
-
-/* The candidate `back` before the newest. */
-PL_RARE pl_ep_candidate_t *pl_ep_back(pl_ep_state_t *s, int32_t back)
-{
-    return &s->kept[(s->newest + PL_EP_KEPT - back) % PL_EP_KEPT];
 }
 
 /* Notes the shape of the QRS, and returns its largest value. */
@@ -378,7 +378,7 @@ static inline void pl_ep_refuse(pl_ep_state_t *s, pl_ep_candidate_t *c)
 /* Describes the newest candidate, weighs it and decides. Returns the rows written. */
 PL_RARE int32_t pl_ep_weigh(const pl_ecg_peaks_t *k, pl_ep_state_t *s, float *y)
 {
-    s->newest = (s->newest + 1) % PL_EP_KEPT;
+    s->newest = s->newest + 1 < PL_EP_KEPT ? s->newest + 1 : 0;
     pl_ep_candidate_t *c = pl_ep_back(s, 0);
     pl_ep_back(s, PL_EP_KEPT - 1)->refused = 0;
     c->time = s->time - (uint32_t)k->apart;
@@ -427,7 +427,7 @@ PL_RARE int32_t pl_ep_weigh(const pl_ecg_peaks_t *k, pl_ep_state_t *s, float *y)
 }
 
 /* Begins with the first sample after the start or a gap: as if it had been there for ever. */
-static inline void pl_ep_begin(const pl_ecg_peaks_t *k, pl_ep_state_t *s, float x)
+PL_RARE void pl_ep_begin(const pl_ecg_peaks_t *k, pl_ep_state_t *s, float x)
 {
     if (s->begun == 0) {
         s->time = PL_EP_FAR;
@@ -496,10 +496,8 @@ static inline uint32_t pl_ecg_peaks_gap(const void *constants, pl_word_t *state,
     s->samples += lost;
     s->origin = s->samples;
     s->band[0].i = s->high[0].i = s->smooth[0].i = s->smooth_high[0].i = s->slow[0].i = 0;
-    for (int32_t i = 0; i < PL_EP_KEPT; i++)
-        s->kept[i] = (pl_ep_candidate_t){ 0, 0, 0, 0, 0, 0, 0.0f, { 0 } };
-    for (int32_t i = 0; i < 4 * k->low_kept; i++)
-        pl_ep_rings(s)[i] = 0.0f;
+    pl_zero((pl_word_t *)(void *)s->kept, (int32_t)(sizeof s->kept / 4u));
+    pl_zero((pl_word_t *)(void *)pl_ep_rings(s), 4 * k->low_kept);
     return 0;
 }
 

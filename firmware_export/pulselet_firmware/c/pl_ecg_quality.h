@@ -29,12 +29,12 @@ enum { PL_QUALITY_PLACE, PL_QUALITY_BIN, PL_QUALITY_LAST, PL_QUALITY_RUN, PL_QUA
  * the longest interval, how much less than 2^30 the shortest is. */
 enum { PL_BIN_BEATS, PL_BIN_SIMILARITY, PL_BIN_SQUARES, PL_BIN_COVERED, PL_BIN_GOOD, PL_BIN_LONG, PL_BIN_SHORT, PL_BIN };
 
-static inline pl_word_t *pl_quality_bin(pl_word_t *state)
+PL_RARE pl_word_t *pl_quality_bin(pl_word_t *state)
 {
     return state + PL_QUALITY_BINS + PL_BIN * state[PL_QUALITY_BIN].i;
 }
 
-static inline pl_word_t *pl_quality_heights(const pl_ecg_quality_t *k, pl_word_t *state)
+PL_RARE pl_word_t *pl_quality_heights(const pl_ecg_quality_t *k, pl_word_t *state)
 {
     return state + PL_QUALITY_BINS + PL_BIN * k->bins;
 }
@@ -44,12 +44,12 @@ static inline int8_t *pl_quality_shapes(const pl_ecg_quality_t *k, pl_word_t *st
     return (int8_t *)(void *)(pl_quality_heights(k, state) + PL_QUALITY_OTHERS);
 }
 
-static inline pl_word_t *pl_quality_rows(const pl_ecg_quality_t *k, pl_word_t *state)
+PL_RARE pl_word_t *pl_quality_rows(const pl_ecg_quality_t *k, pl_word_t *state)
 {
     return pl_quality_heights(k, state) + PL_QUALITY_OTHERS + PL_QUALITY_OTHERS * k->points / 4;
 }
 
-static inline int32_t pl_quality_product(const int8_t *a, const int8_t *b, int32_t n)
+PL_RARE int32_t pl_quality_product(const int8_t *a, const int8_t *b, int32_t n)
 {
     int32_t sum = 0;
     for (int32_t i = 0; i < n; i++)
@@ -137,7 +137,7 @@ static inline void pl_quality_beat(const pl_ecg_quality_t *k, pl_word_t *state, 
         bin[PL_BIN_SHORT].i = 0x40000000 - since;
 }
 
-static inline void pl_quality_next_bin(const pl_ecg_quality_t *k, pl_word_t *state)
+PL_RARE void pl_quality_next_bin(const pl_ecg_quality_t *k, pl_word_t *state)
 {
     state[PL_QUALITY_PLACE].i = 0;
     state[PL_QUALITY_BIN].i = state[PL_QUALITY_BIN].i + 1 == k->bins ? 0 : state[PL_QUALITY_BIN].i + 1;
@@ -156,7 +156,7 @@ static inline void pl_quality_sample(const pl_ecg_quality_t *k, pl_word_t *state
         pl_quality_bin(state)[PL_BIN_GOOD].i += 1;
 }
 
-static inline float pl_quality_part(float x)
+PL_RARE float pl_quality_part(float x)
 {
     return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f;
 }

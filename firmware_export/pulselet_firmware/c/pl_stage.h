@@ -31,7 +31,7 @@ typedef struct {
     int32_t width;               /* floats in a row of output */
 } pl_stage_t;
 
-static inline void pl_zero(pl_word_t *words, int32_t count)
+PL_RARE void pl_zero(pl_word_t *words, int32_t count)
 {
     for (int32_t i = 0; i < count; i++)
         words[i].i = 0;
