@@ -4,7 +4,7 @@
 
 Each pipeline as the exporter would write it (without a net), the runtime that brings branches together among it. Flash
 is measured with -Os and -O2, instructions on an emulated core with -O2, over simulated signals. An instruction is not a
-cycle: on a real Cortex-M4F expect 1.2 to 2 cycles for each.
+cycle: loads, divisions and taken branches take more than one.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Every configuration that the tests put through the conformance battery, compiled with -Os for flash and -O2 for
 instructions, and run on an emulated core over the battery's own signal. Flash counts code and tables of the stage
-alone, each with its own copy of the shared functions. An instruction is not a cycle: on a real
-Cortex-M4F expect 1.2 to 2 cycles for each.
+alone, each with its own copy of the shared functions. An instruction is not a cycle: loads,
+divisions and taken branches take more than one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "helpe
 
 from stage_cases import Case, all_cases
 
+from pulselet.signal.describe import brief
 from pulselet_firmware.kernels import CoreKernels, footprint
 
 COUNTED_ROWS = 1500
+HEADING = """# What each stage costs
+
+Made by `python benchmarks/stage_cost.py > docs/stage-costs.md`: each configuration of the conformance battery,
+alone, on a Cortex-M4F. Flash with -Os, code and tables of the stage and of what it shares; instructions with
+-O2 on an emulated core, over the battery's own signal. An instruction is not a cycle: loads, divisions and taken
+branches take more than one.
+
+"""
 
 
 def measure(case: Case) -> dict[str, Any]:
@@ -35,7 +44,7 @@ def measure(case: Case) -> dict[str, Any]:
     core.run("kernel", [rows])
     each = core.instructions / len(rows)
     return {
-        "stage": repr(case.stage),
+        "stage": brief(case.stage),
         "source": str(case.source),
         "flash_bytes": flash,
         "state_bytes": state,
@@ -70,7 +79,7 @@ def main() -> None:
     for i, case in enumerate(cases):
         print(f"{i + 1} of {len(cases)}: {case.stage!r}", file=sys.stderr, flush=True)
         found.append(measure(case))
-    print(json.dumps(found, indent=1) if arguments.json else table(found))
+    print(json.dumps(found, indent=1) if arguments.json else f"{HEADING}{table(found)}")
 
 
 if __name__ == "__main__":

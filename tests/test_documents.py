@@ -38,6 +38,12 @@ def test_the_readme_and_the_page_on_streaming_run_from_top_to_bottom(demo_run: D
     assert done.returncode == 0, done.stderr
 
 
+def test_the_page_on_signals_runs_from_top_to_bottom() -> None:
+    code = blocks("python", (ROOT / "docs" / "signal.md").read_text())
+    assert len(code) >= 2
+    exec("\n".join(code), {})
+
+
 def test_the_readmes_c_builds_against_a_bundle(demo_run: DemoRun, tmp_path: Path) -> None:
     (block,) = blocks("c")
     (tmp_path / "application.c").write_text(block)

@@ -204,10 +204,18 @@ def footprint(kernel: Kernel, core: str = "cortex-m4f") -> tuple[int, int]:
         f"int32_t pk_step(pl_word_t *state, const float *x, float *y)\n"
         f"{{ return pl_{form.kind}_step(&pk, state, x, y); }}\n"
     )
+    entries = ["pk_step"]
+    if form.has_gap:
+        entries.append("pk_gap")
+        text += (
+            f"uint32_t pk_gap(pl_word_t *state, uint32_t lost);\n"
+            f"uint32_t pk_gap(pl_word_t *state, uint32_t lost)\n"
+            f"{{ return pl_{form.kind}_gap(&pk, state, lost); }}\n"
+        )
     with tempfile.TemporaryDirectory(prefix="pulselet-") as scratch:
         file = Path(scratch) / "kernel.c"
         file.write_text(text, encoding="utf-8")
         elf = toolchain.compile_core(
-            [file], Path(scratch) / "kernel.elf", core=core, include=[RUNTIME], entries=["pk_step"], optimise="-Os"
+            [file], Path(scratch) / "kernel.elf", core=core, include=[RUNTIME], entries=entries, optimise="-Os"
         )
         return toolchain.sizes(elf)[0], 4 * form.state_words
