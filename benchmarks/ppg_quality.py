@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pulses import RATE_HZ, read, recordings, reference_beats
 
-from pulselet.signal.ppg_pulses import Pulses, fold
+from pulselet.signal.arrays import fold
+from pulselet.signal.ppg_pulses import Pulses
 from pulselet.signal.ppg_quality import ppg_quality
 from pulselet.signal.stage import Format
 from pulselet.simulate import motion_bursts
@@ -49,7 +50,7 @@ def rates_bpm(places: NDArray[Any], intervals: NDArray[Any], ends_s: Floats) -> 
 def ours(ppg: Floats) -> tuple[Floats, Floats, Floats]:
     """Return ends of windows, quality and rate."""
     ends_s, quality = ppg_quality(ppg, RATE_HZ, length_s=LENGTH_S, hop_s=HOP_S)
-    events, _ = fold(Pulses().design(Format(RATE_HZ, 1)), ppg)
+    events, _ = fold([Pulses().design(Format(RATE_HZ, 1))], ppg[:, None])
     places, valid = np.cumsum(events[:, 0].astype(np.int64)), events[:, 1] > 0
     return ends_s, quality.astype(np.float64), rates_bpm(places[valid], events[valid, 0], ends_s)
 

@@ -173,3 +173,14 @@ def test_pulses_of_a_real_finger_are_as_many_as_the_monitor_counted() -> None:
         rates_bpm = [float(row[" PULSE"]) for row in csv.DictReader(lines)]
     seconds = len(x) / RATE_HZ - 2  # the first two are for learning
     assert len(pulse_peaks(x, rate_hz=RATE_HZ)) == pytest.approx(np.nanmean(rates_bpm) / 60 * seconds, rel=0.01)
+
+
+def test_a_flat_stretch_has_no_pulses_and_those_after_it_are_found() -> None:
+    """The light stands still for 15 s: what the filter makes of it by rounding is no pulse."""
+    pulse = ppg(90.0, rate_hz=125.0, seed=2)
+    x = pulse.values.copy()
+    x[40 * 125 : 55 * 125] = x[40 * 125]
+    found_s = pulse_peaks(x, rate_hz=125.0) / 125.0
+    assert not ((found_s > 41) & (found_s < 55)).any()
+    true = ((pulse.onset_times_s > 61) & (pulse.onset_times_s < 89)).sum()
+    assert abs(((found_s > 61) & (found_s < 89)).sum() - true) <= 1

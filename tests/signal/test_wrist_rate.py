@@ -192,7 +192,7 @@ def test_what_does_not_fit_is_refused_in_words(stage: PulseRate, source: Format,
 def test_arrays_of_the_wrong_shape_are_refused_in_words() -> None:
     with pytest.raises(PipelineError, match=r"acceleration \(m, 3\)"):
         pulse_rate(np.zeros(1000), rate_hz=HZ, acceleration=np.zeros((1000, 2)))
-    with pytest.raises(PipelineError, match=r"ppg \(n,\) or \(n, channels\)"):
+    with pytest.raises(PipelineError, match=r"ppg as numbers \(n,\) or \(n, channels\)"):
         pulse_rate(np.zeros((2, 3, 4)), rate_hz=HZ)
 
 

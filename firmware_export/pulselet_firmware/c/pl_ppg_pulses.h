@@ -13,7 +13,7 @@ enum { PL_PULSES_KEPT = 7, PL_PULSES_RANK = 4, PL_PULSES_FARTHEST = 1 << 24 };
 typedef struct {
     const pl_sos_t *filter, *slow;               /* one section each */
     int32_t delay, hold, refractory, learn, quiet, merge, early;   /* samples */
-    float merge_part, score_part, above_part, early_part, learnt_score, learnt_above;
+    float merge_part, score_part, above_part, early_part, learnt_score, learnt_above, least_part;
 } pl_pulses_t;
 
 /* A rise; places are sample numbers, which wrap round. */
@@ -133,7 +133,8 @@ static inline void pl_pulses_learn(const pl_pulses_t *k, pl_pulses_state_t *s, f
         s->learnt.i = 0;
         s->since_at = s->at;
         s->best.f = 0.0f;
-    } else if (!s->learnt.i && age >= (uint32_t)k->learn && s->best.f > 0.0f) {
+    } else if (!s->learnt.i && age >= (uint32_t)k->learn
+               && s->best.f > k->least_part * pl_pulses_usual(s->scores)) {
         s->learnt.i = 1;
         s->since_at = s->at;
         for (int32_t i = 0; i < PL_PULSES_KEPT; i++) {

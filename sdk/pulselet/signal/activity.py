@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.arrays import numbers, rate, runs
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, State, check, check_unit, even_rate
 
 Doubles: TypeAlias = NDArray[np.float64]
@@ -34,8 +35,6 @@ A = (1.0, -3.63367395910957, 5.03689812757486, -3.09612247819666,
 COUNTS_PER_G = (3.0 / 4096.0) / (2.6 / 256.0) * 237.5
 MOST, LEAST = 128.0, 4.0
 LONGEST_EPOCH_S = 3600
-BLOCK = 16384
-"""Samples at a time of a whole recording, to stay in little memory."""
 
 DIRECT = {30: 1, 60: 2, 90: 3}
 """Rates, and of how many samples one is taken."""
@@ -302,13 +301,19 @@ def activity_counts(acceleration_g: ArrayLike, *, rate_hz: float, epoch_s: int =
     >>> activity_counts(swing, rate_hz=50, epoch_s=30)[:, 0].tolist()
     [10627, 10740]
     """
-    x = np.asarray(acceleration_g, np.float32)
-    if x.ndim != 2 or x.shape[1] != AXES or not np.all(np.abs(x) < 1e12):
-        raise PipelineError(f"activity_counts: wanted finite accelerations (n, 3) in g, got shape {x.shape}")
-    kernel = ActivityCounts(epoch_s).design(Format(float(rate_hz), AXES, "g"))
+    wanted = "finite accelerations (n, 3) in g"
+    x = numbers("activity_counts", wanted, acceleration_g, dimensions=(2,))
+    if x.shape[1] != AXES:
+        raise PipelineError(f"activity_counts: wanted {wanted}, got {x.shape}")
+    kernel = ActivityCounts(epoch_s).design(Format(rate("activity_counts", rate_hz), AXES, "g"))
     state, rows = kernel.start(), [np.empty((0, AXES), np.float32)]
-    for at in range(0, len(x), BLOCK):
-        y, state = kernel.step(state, x[at : at + BLOCK])
+    for run in runs(x):
+        if isinstance(run, int):
+            raise PipelineError(
+                f"activity_counts: wanted {wanted}, got {run} in a row that are not: count the stretches between "
+                "them, or use the stage, which leaves out the epochs that a gap touches"
+            )
+        y, state = kernel.step(state, run)
         rows.append(y)
-    y, _ = kernel.step(state, np.repeat(x[-1:], kernel.front.tail, axis=0))
+    y, _ = kernel.step(state, np.repeat(x[-1:].astype(np.float32), kernel.front.tail, axis=0))
     return np.concatenate([*rows, y])[: len(x) // kernel.length].astype(np.int64)

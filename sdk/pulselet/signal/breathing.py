@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pulselet.errors import PulseletError
+from pulselet.errors import PipelineError
 from pulselet.signal import maths
-from pulselet.signal.chain import Chain, design
+from pulselet.signal.arrays import fold, numbers, rate
+from pulselet.signal.chain import design
 from pulselet.signal.maths import Floats, RealFFT, fold_sum
 from pulselet.signal.modulations import RespiratoryModulations
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check
@@ -30,7 +30,6 @@ EVIDENCE_PER_S = 0.075  # of a window's log-likelihood: windows overlap, so they
 FLOOR = F(0.03)  # share of the power that any rate has
 FLATNESS = F(1e-6)  # of the largest value: a series that moves less is rounding, not breathing
 LOBE = 2  # rates on either side of the best that belong to the same peak
-LIMIT = F(1e12)  # a sample that is not below it in magnitude is lost
 FORGET_S = 120.0  # a gap that is longer starts anew
 
 
@@ -238,10 +237,8 @@ def breathing_rate(
 
     Raises
     ------
-    PulseletError
-        If the signal is not one channel.
     PipelineError
-        If rate, kind, window or hop do not fit.
+        If the signal is not one channel of numbers, or rate, kind, window or hop do not fit.
 
     Examples
     --------
@@ -251,23 +248,10 @@ def breathing_rate(
     >>> bool(abs(rate[-1] - 15) < 0.5), bool(confidence[-1] > 0.9)
     (True, True)
     """
-    values = np.asarray(signal, np.float32)
-    if values.ndim != 1:
-        raise PulseletError(f"breathing_rate: wanted samples (n,) of one channel, got an array of shape {values.shape}")
+    x = numbers("breathing_rate", "one channel of numbers (n,)", signal)
+    if kind not in ("ecg", "ppg"):
+        raise PipelineError(f"breathing_rate: wanted kind 'ecg' or 'ppg', got {kind!r}")
+    source = Format(rate("breathing_rate", rate_hz), 1, "mV" if kind == "ecg" else "")
     stages = (RespiratoryModulations(kind), Window(window_s, hop_s), BreathingRate())
-    chain = Chain(design(stages, Format(rate_hz, 1, "mV" if kind == "ecg" else "")))
-    good = np.isfinite(values) & (np.abs(values) < LIMIT)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(good)) + 1, [len(values)]]).tolist()
-    rows: list[Samples] = []
-    numbers: list[NDArray[np.int64]] = []
-    at = 0
-    for begin, end in pairwise(edges):
-        if end > begin and not good[begin]:
-            at += chain.gap(end - begin)
-            continue
-        rows.append(chain.step(values[begin:end, None]))
-        numbers.append(at + np.arange(len(rows[-1])))
-        at += len(rows[-1])
-    found = np.concatenate([np.empty((0, 2), np.float32), *rows])
-    times_s = window_s + hop_s * np.concatenate([np.empty(0, np.int64), *numbers])
-    return times_s, found[:, 0], found[:, 1]
+    rows, windows = fold(design(stages, source), x[:, None])
+    return window_s + hop_s * windows.astype(np.float64), rows[:, 0], rows[:, 1]

@@ -19,13 +19,12 @@ waves made larger, with beats of uneven height, and in short pieces, to learn th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pulselet.errors import PipelineError
+from pulselet.signal.arrays import BLOCK, numbers, rate, runs
 from pulselet.signal.ecg_peak_decisions import KEPT, Decisions, Ints, Memory, Net, Taken, log_ratio, trained_net
 from pulselet.signal.filters import SosKernel
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, even_rate
@@ -42,7 +41,6 @@ RECENT_S = (0.7, 1.4, 2.8)
 TINY = np.float32(1e-30)
 FAR = 4096  # samples at the low rate that seem to have passed before the start and in a gap
 LONGEST = 2**30  # samples that `since` counts
-BLOCK = 65536  # samples worked on at once, so that they stay in the cache
 
 WORDS = 199  # of state in C, without the rings
 
@@ -382,30 +380,13 @@ def r_peaks(ecg_mv: ArrayLike, *, rate_hz: float) -> NDArray[np.int64]:
     >>> bool(np.abs(found[:10] / 250 - heart.r_times_s[:10]).max() < 0.01)
     True
     """
-    x = np.asarray(ecg_mv)
-    if x.ndim != 1 or x.dtype.kind not in "fiu":
-        raise PipelineError(f"r_peaks: wanted one lead of numbers (n,), got {x.dtype} {x.shape}")
-    kernel = RPeaks().design(Format(float(rate_hz), 1))
+    x = numbers("r_peaks", "one lead of numbers (n,)", ecg_mv)
+    kernel = RPeaks().design(Format(rate("r_peaks", rate_hz), 1))
     state, found = kernel.start(), []
-    for at in range(0, len(x), BLOCK):
-        given = x[at : at + BLOCK].astype(np.float64)
-        good = np.abs(given) < 1e12
-        part = np.where(good, given, 0).astype(np.float32)
-        for run in _runs(good):
-            if run.good:
-                beats, state = kernel.beats(state, part[run.start : run.stop])
-                found += [beat.r for beat in beats]
-            else:
-                _, state = kernel.gap(state, run.stop - run.start)
+    for run in runs(x[:, None]):
+        if isinstance(run, int):
+            _, state = kernel.gap(state, run)
+            continue
+        beats, state = kernel.beats(state, run[:, 0])
+        found += [beat.r for beat in beats]
     return np.array(found, np.int64)
-
-
-class _Run(NamedTuple):
-    start: int
-    stop: int
-    good: bool
-
-
-def _runs(good: NDArray[np.bool_]) -> list[_Run]:
-    edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(good)]
-    return [_Run(a, b, bool(good[a])) for a, b in pairwise(edges) if b > a]

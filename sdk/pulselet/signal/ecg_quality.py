@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.arrays import fold, numbers, rate
 from pulselet.signal.ecg_beats import BeatsKernel, BeatsState
 from pulselet.signal.ecg_peaks import RPeaks
 from pulselet.signal.filters import BandPass
@@ -293,33 +293,12 @@ def quality(signal: ArrayLike, *, rate_hz: float, kind: str) -> tuple[NDArray[np
     """
     if kind not in ("ecg", "ppg"):
         raise PipelineError(f"quality: wanted kind 'ecg' or 'ppg', got {kind!r}")
-    x = np.asarray(signal)
-    if x.ndim != 1 or x.dtype.kind not in "iuf":
-        raise PipelineError(f"quality: wanted numbers (n,) of one channel, got {x.dtype} {x.shape}")
     if kind == "ppg":
         from pulselet.signal.ppg_quality import ppg_quality
 
-        return ppg_quality(x.astype(np.float64), rate_hz)
-    return _fold(EcgQuality().design(Format(rate_hz, 1)), x)
-
-
-def _fold(kernel: EcgQualityKernel, x: NDArray[np.generic]) -> tuple[NDArray[np.float64], Samples]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        given = x.astype(np.float32)[:, None]
-        usable = np.abs(given[:, 0]) < F(1e12)
-    state, row = kernel.start(), 0
-    numbers, values = [np.empty(0, np.int64)], [np.empty((0, 4), np.float32)]
-    edges = [0, *(np.flatnonzero(np.diff(usable)) + 1), len(x)]
-    for begin, end in pairwise(edges):
-        if begin == end:
-            continue
-        if not usable[begin]:
-            lost, state = kernel.gap(state, end - begin)
-            row += lost
-            continue
-        found, state = kernel.step(state, given[begin:end])
-        numbers.append(np.arange(row, row + len(found)))
-        values.append(found)
-        row += len(found)
+        return ppg_quality(signal, rate_hz)
+    x = numbers("quality", "one channel of numbers (n,)", signal)
+    kernel = EcgQuality().design(Format(rate("quality", rate_hz), 1))
+    rows, seconds = fold([kernel], x[:, None])
     assert kernel.output.rate_hz is not None
-    return (np.concatenate(numbers) + 1) / kernel.output.rate_hz, np.concatenate(values)[:, 0]
+    return (seconds + 1) / kernel.output.rate_hz, rows[:, 0]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pulselet.errors import PulseletError
+from pulselet.errors import PipelineError
+from pulselet.signal.arrays import numbers, rate
 from pulselet.signal.heart_rate_variability import HeartRateVariability
 from pulselet.signal.stage import Format, Samples
 
@@ -59,7 +60,7 @@ def hrv(peaks: ArrayLike, *, rate_hz: float, tolerance: float = 0.2) -> Hrv:
 
     Raises
     ------
-    PulseletError
+    PipelineError
         If the peaks are not ascending whole numbers, or too few.
     PipelineError
         If they last less than 10 s.
@@ -70,7 +71,7 @@ def hrv(peaks: ArrayLike, *, rate_hz: float, tolerance: float = 0.2) -> Hrv:
     >>> found.used, found.mean_nn_ms, found.sdnn_ms
     (239, 1000.0, 0.0)
     """
-    at = _indices(peaks)
+    at, rate_hz = _indices(peaks), rate("hrv", rate_hz)
     duration_s = float(at[-1] - at[0]) / rate_hz
     stage = HeartRateVariability(
         window_s=duration_s,
@@ -95,7 +96,7 @@ def hrv_windows(
 
     Other parameters and errors are those of `hrv`; a series shorter than a window gives none.
     """
-    at = _indices(peaks)
+    at, rate_hz = _indices(peaks), rate("hrv", rate_hz)
     stage = HeartRateVariability(
         window_s=window_s, hop_s=hop_s, tolerance=tolerance, most_beats=max(4, math.ceil(4 * window_s))
     )
@@ -103,19 +104,17 @@ def hrv_windows(
 
 
 def _indices(peaks: ArrayLike) -> NDArray[np.int64]:
-    given = np.asarray(peaks)
-    at = given.astype(np.int64) if given.dtype.kind in "iuf" and np.isfinite(given).all() else np.empty(0, np.int64)
-    if given.ndim != 1 or len(at) < 2 or not np.array_equal(at, given) or (np.diff(at) <= 0).any():
-        raise PulseletError(
-            f"hrv: wanted sample indices of two R peaks or more, ascending whole numbers in one dimension, "
-            f"got {given.dtype} {given.shape}: times in seconds want rounding to samples first"
+    wanted = "sample indices of two R peaks or more, ascending whole numbers in one dimension"
+    given = numbers("hrv", wanted, peaks)
+    at: NDArray[np.int64] = np.where(np.abs(given) < 2**53, given, 0).astype(np.int64)
+    if len(at) < 2 or not np.array_equal(at, given) or (np.diff(at) <= 0).any():
+        raise PipelineError(
+            f"hrv: wanted {wanted}, got {given.dtype} {given.shape}: times in seconds want rounding to samples first"
         )
     return at
 
 
 def _rows(stage: HeartRateVariability, at: NDArray[np.int64], rate_hz: float) -> list[Hrv]:
-    if not rate_hz > 0:
-        raise PulseletError(f"hrv: wanted the rate of the samples that the peaks count, above 0 Hz, got {rate_hz}")
     kernel = stage.design(Format(None, 2, names=("since", "valid"), clock_hz=rate_hz))
     events: Samples = np.ones((len(at), 2), np.float32)
     events[0] = 0  # nothing is known before the first beat

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pulselet.errors import PipelineError
+from pulselet.signal.arrays import fold, numbers, rate
 from pulselet.signal.filters import LowPass
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, even_rate
 
@@ -27,11 +26,10 @@ EARLY_S = 0.5
 SCORE_PART, ABOVE_PART, EARLY_PART = 0.04, 0.1, 0.22
 LEARNT_SCORE, LEARNT_ABOVE = 0.7, 0.55
 """What is usual at first: parts of the best score in the time of learning, and of that one's height."""
+LEAST_PART = 0.001
+"""What is learnt anew must reach this part of what was usual: the rounding of a flat line is no pulse."""
 FARTHEST = 2**24
 """Samples that `since` counts at the most: whole numbers up to here are exact in float32."""
-BLOCK = 2**16
-LIMIT = np.float32(1e12)
-"""Samples that are worked on at once, so that they stay in the cache; and what a pipeline takes for lost."""
 
 F = np.float32
 Row: TypeAlias = "tuple[int | np.float32, ...]"
@@ -229,12 +227,17 @@ class PulsesKernel(Kernel):
         """Learn the usual score at the start, and anew when no pulse has come for long."""
         if state.learnt and at - state.since_at >= self.quiet and state.pending is None:
             state.learnt, state.since_at, state.best = False, at, ZERO
-        elif not state.learnt and at - state.since_at >= self.learn and state.best > 0:
+        elif not state.learnt and at - state.since_at >= self.learn and state.best > self._least(state):
             state.learnt, state.since_at = True, at
             state.scores = (F(LEARNT_SCORE) * state.best,) * KEPT
             state.above = (F(LEARNT_ABOVE) * state.height,) * KEPT
         if not state.learnt and stroke.score > state.best:
             state.best, state.height = stroke.score, stroke.height
+
+    @staticmethod
+    def _least(state: _State) -> np.float32:
+        """Return the score above which pulses are learnt: 0 for the first time."""
+        return F(LEAST_PART) * sorted(state.scores)[RANK]
 
     def _is_pulse(self, state: _State, stroke: _Stroke) -> bool:
         if state.last_at is not None and stroke.peak_at - state.last_at < self.refractory:
@@ -246,8 +249,8 @@ class PulsesKernel(Kernel):
         numbers = [
             (name, getattr(self, name)) for name in ("delay", "hold", "refractory", "learn", "quiet", "merge", "early")
         ]
-        parts = (MERGE_PART, SCORE_PART, ABOVE_PART, EARLY_PART, LEARNT_SCORE, LEARNT_ABOVE)
-        names = ("merge_part", "score_part", "above_part", "early_part", "learnt_score", "learnt_above")
+        parts = (MERGE_PART, SCORE_PART, ABOVE_PART, EARLY_PART, LEARNT_SCORE, LEARNT_ABOVE, LEAST_PART)
+        names = ("merge_part", "score_part", "above_part", "early_part", "learnt_score", "learnt_above", "least_part")
         filters = (("filter", self.filter.c_form()), ("slow", self.slow.c_form()))
         fields = (*filters, *numbers, *((name, F(part)) for name, part in zip(names, parts, strict=True)))
         return CForm("pulses", "pl_ppg_pulses.h", fields, state_words=STATE_WORDS, has_gap=True)
@@ -289,7 +292,7 @@ class Pulses(Stage):
         return PulsesKernel(self, source)
 
 
-def pulse_peaks(ppg: NDArray[np.floating], *, rate_hz: float) -> NDArray[np.int64]:
+def pulse_peaks(ppg: ArrayLike, *, rate_hz: float) -> NDArray[np.int64]:
     """Return the sample indices of systolic peaks in a PPG `(n,)`, by the stage `Pulses`.
 
     Samples that are not finite, or not below 1e12 in magnitude, are a gap and keep their places.
@@ -297,7 +300,7 @@ def pulse_peaks(ppg: NDArray[np.floating], *, rate_hz: float) -> NDArray[np.int6
     Raises
     ------
     PipelineError
-        If the array has not one dimension, or the rate is not from 20 to 500 Hz.
+        If these are not numbers in one dimension, or the rate is not from 20 to 500 Hz.
 
     Examples
     --------
@@ -305,36 +308,6 @@ def pulse_peaks(ppg: NDArray[np.floating], *, rate_hz: float) -> NDArray[np.int6
     >>> pulse_peaks(ppg(10.0, rate_hz=50.0, seed=0).values, rate_hz=50.0)
     array([101, 150, 199, 250, 302, 350, 399, 450])
     """
-    kernel = Pulses().design(Format(rate_hz, 1))
-    return np.cumsum(fold(kernel, ppg)[0][:, 0].astype(np.int64))
-
-
-def fold(kernel: Kernel, signal: NDArray[np.floating]) -> tuple[Samples, NDArray[np.int64]]:
-    """Return the rows that a kernel makes of one channel `(n,)` from its start, and their numbers, lost ones counted.
-
-    It works block by block; samples that are not finite, or not below 1e12 in magnitude, are gaps.
-
-    Raises
-    ------
-    PipelineError
-        If the array has not one dimension.
-    """
-    if signal.ndim != 1:
-        raise PipelineError(f"wanted one channel as an array (n,), got {signal.shape}")
-    with np.errstate(invalid="ignore", over="ignore"):
-        x = signal.astype(np.float32)[:, None]
-        usable = np.abs(x[:, 0]) < LIMIT
-    edges = np.flatnonzero(np.diff(usable)) + 1
-    state, at = kernel.start(), 0
-    parts, numbers = [np.empty((0, kernel.output.width), np.float32)], [np.empty(0, np.int64)]
-    for begin, end in pairwise([0, *edges.tolist(), len(x)]):
-        if end > begin and not usable[begin]:
-            lost, state = kernel.gap(state, end - begin)
-            at += lost
-            continue
-        for first in range(begin, end, BLOCK):
-            rows, state = kernel.step(state, x[first : min(first + BLOCK, end)])
-            parts.append(rows)
-            numbers.append(np.arange(at, at + len(rows)))
-            at += len(rows)
-    return np.concatenate(parts), np.concatenate(numbers)
+    x = numbers("pulse_peaks", "one channel of numbers (n,)", ppg)
+    kernel = Pulses().design(Format(rate("pulse_peaks", rate_hz), 1))
+    return np.cumsum(fold([kernel], x[:, None])[0][:, 0].astype(np.int64))

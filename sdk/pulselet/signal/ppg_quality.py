@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pulselet.signal.ppg_pulses import Pulses, PulsesKernel, fold
+from pulselet.signal.arrays import fold, numbers, rate
+from pulselet.signal.ppg_pulses import Pulses, PulsesKernel
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, even_rate
 from pulselet.signal.window import whole_samples
 
@@ -214,7 +215,7 @@ class PpgQuality(Stage):
 
 
 def ppg_quality(
-    ppg: NDArray[np.floating], rate_hz: float, *, length_s: float = 8.0, hop_s: float = 2.0
+    ppg: ArrayLike, rate_hz: float, *, length_s: float = 8.0, hop_s: float = 2.0
 ) -> tuple[NDArray[np.float64], Samples]:
     """Return the ends of windows in s, and the quality of a PPG `(n,)` in each from 0 to 1, by `PpgQuality`.
 
@@ -225,6 +226,7 @@ def ppg_quality(
     PipelineError
         If the array has not one dimension, or length, hop and rate do not fit one another.
     """
-    kernel = PpgQuality(length_s, hop_s).design(Format(rate_hz, 1))
-    rows, numbers = fold(kernel, ppg)
-    return (numbers + 1).astype(np.float64) * (kernel.hop / rate_hz), rows[:, 0]
+    x = numbers("ppg_quality", "one channel of numbers (n,)", ppg)
+    kernel = PpgQuality(length_s, hop_s).design(Format(rate("ppg_quality", rate_hz), 1))
+    rows, windows = fold([kernel], x[:, None])
+    return (windows + 1).astype(np.float64) * (kernel.hop / rate_hz), rows[:, 0]

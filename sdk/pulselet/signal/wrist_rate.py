@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.arrays import numbers, rate
 from pulselet.signal.maths import RealFFT, exp, fold_sum
 from pulselet.signal.pipeline import Branch, Pipeline
 from pulselet.signal.resampling import Resample
@@ -349,14 +350,14 @@ def pulse_rate(
     >>> float(times_s[-1]), round(float(rate_bpm[-1])), bool(confidence[-1] > 0.99)
     (30.0, 72, True)
     """
-    light = _columns("ppg", ppg)
+    light, rate_hz = _columns("ppg", ppg), rate("pulse_rate", rate_hz)
     branches = [Branch("ppg", "", rate_hz, light.shape[1], _to_working_rate(rate_hz))]
     signals = {"ppg": light}
     if acceleration is not None:
         moved = _columns("acceleration", acceleration)
         if moved.shape[1] != AXES:
             raise PipelineError(f"pulse_rate: wanted acceleration (m, {AXES}) in g, got {moved.shape}")
-        moved_hz = acceleration_rate_hz or rate_hz
+        moved_hz = rate_hz if acceleration_rate_hz is None else rate("pulse_rate", acceleration_rate_hz)
         branches.append(Branch("acceleration", "g", moved_hz, AXES, _to_working_rate(moved_hz)))
         signals["acceleration"] = moved
     stages = (Window(length_s, hop_s), PulseRate(WORKING_HZ, light.shape[1]))
@@ -366,11 +367,10 @@ def pulse_rate(
 
 
 def _columns(name: str, values: ArrayLike) -> Samples:
-    columns = np.asarray(values, np.float32)
-    columns = columns[:, None] if columns.ndim == 1 else columns
-    if columns.ndim != 2:
-        raise PipelineError(f"pulse_rate: wanted {name} (n,) or (n, channels), got {columns.shape}")
-    return columns
+    given = numbers("pulse_rate", f"{name} as numbers (n,) or (n, channels)", values, dimensions=(1, 2))
+    with np.errstate(over="ignore"):
+        columns: Samples = given.astype(np.float32, copy=False)
+    return columns[:, None] if columns.ndim == 1 else columns
 
 
 def _to_working_rate(rate_hz: float) -> tuple[Stage, ...]:
