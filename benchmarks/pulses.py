@@ -75,8 +75,11 @@ def matched(reference: Places, found: Places) -> list[tuple[int, int]]:
 
 def reference_beats(ecg: NDArray[np.float64]) -> Places:
     """Return the R peaks on which two of three detectors agree."""
-    import neurokit2
-    import sleepecg
+    try:
+        import neurokit2
+        import sleepecg
+    except ImportError as error:
+        sys.exit(f"{error}: the reference beats are those of detectors of neurokit2 and sleepecg; install both")
 
     votes = [np.asarray(sleepecg.detect_heartbeats(ecg, RATE_HZ), float)]
     for method in ("neurokit", "hamilton2002"):
