@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pulselet import __version__
-from pulselet.errors import ExportError
+from pulselet.errors import ExportError, PipelineError
 from pulselet.model.classifier import Classifier
 from pulselet.model.decide import Decision
 from pulselet.model.smoothing import Smoothing
@@ -69,6 +69,8 @@ class Bundle:
                 Smoothing(**manifest["smoothing"]) if manifest["smoothing"] else None,
             )
             return cls(folder, name, source, manifest["target"], Cost(**manifest["cost"]))
+        except PipelineError as error:
+            raise ExportError(f"{folder}: its pipeline does not fit this Pulselet: {error}; export again") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ExportError(f"{folder} is not a bundle: {error!r}") from error
 

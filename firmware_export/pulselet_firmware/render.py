@@ -173,7 +173,7 @@ def c_string(text: str) -> str:
 
 
 def _branch(name: str, branch: Branch) -> dict[str, Any]:
-    stages = ", ".join(repr(stage) for stage in branch.stages)
+    stages = ", ".join(repr(stage) for stage in branch.stages_in_a_row)
     return {
         "name": branch.name,
         "unit": branch.unit,

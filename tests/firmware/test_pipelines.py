@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pulselet.signal.averages import MovingAverage
 from pulselet.signal.pipeline import Branch, LowPass, Pipeline, Window
 from pulselet.signal.resampling import Resample
 from pulselet.signal.run import Event
+from pulselet_firmware.bundle import FORMAT, Bundle
 from pulselet_firmware.pipelines import CorePipeline, HostPipeline, footprint
 
 PIPELINE = Pipeline(
@@ -86,3 +89,12 @@ def test_a_footprint_holds_code_and_tables_and_every_word_of_state() -> None:
 def test_a_pipeline_too_wide_for_the_driver_is_refused() -> None:
     with pytest.raises(ExportError, match="too many"):
         HostPipeline(Pipeline((Branch("a", "g", 100.0, 200),), Window(1.0, 1.0)))
+
+
+def test_a_bundle_with_a_stage_that_is_gone_says_to_export_again(tmp_path: Path) -> None:
+    branch = {"name": "x", "unit": "g", "rate_hz": 50.0, "channels": 1, "stages": [{"stage": "Gone"}]}
+    pipeline = {"branches": [branch], "stages": [], "ahead_s": 1.0}
+    manifest = {"format": FORMAT, "files": {}, "name": "old", "pipeline": pipeline}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ExportError, match=r"unknown stage 'Gone'.*export again"):
+        Bundle.load(tmp_path)

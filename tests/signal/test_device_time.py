@@ -123,3 +123,22 @@ def test_two_rates_meet_in_one_row_of_their_common_time() -> None:
     values = np.stack(rows)[64:]  # after the start of the filter
     latency_s = pipeline.branch_kernels[0][0].latency_s
     assert np.abs(values[:, 0] + latency_s - values[:, 1]).max() < 0.02
+
+
+def test_a_clock_set_back_without_a_gap_does_not_silence_the_stream() -> None:
+    clock = DeviceTime(RATES)
+    clock.events(block(PPG, 0, 64, 100_000.0))
+    clock.events(block(ACC, 0, 32, 100_000.0))
+    (lost, ppg) = clock.events(block(PPG, 0, 64, 5.0))
+    assert lost == ("ppg", 1)
+    assert len(ppg[1]) == 64  # type: ignore[arg-type]
+    (acc,) = clock.events(block(ACC, 0, 32, 5.0))  # in its place on the new clock
+    assert len(acc[1]) == 32  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("time_s", [np.nan, np.inf])
+def test_a_clock_that_is_not_finite_counts_as_none(time_s: float) -> None:
+    clock = DeviceTime(RATES, time_s=lambda _: time_s)
+    ((name, values),) = clock.events(block(PPG, 0, 64, 0.0))
+    assert name == "ppg"
+    assert isinstance(values, np.ndarray)

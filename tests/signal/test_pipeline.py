@@ -242,3 +242,45 @@ def test_a_pipeline_without_stages_gives_its_aligned_rows() -> None:
     rows, starts = pipeline.batch({"a": a, "b": b})
     assert np.array_equal(rows, np.hstack([a[:12], b]))
     assert list(starts) == list(range(12))
+
+
+@pytest.mark.parametrize("stages", [HighPass(0.5), [HighPass(0.5)], (HighPass(0.5),)])
+def test_stages_of_a_branch_may_be_one_a_list_or_a_tuple(stages: object) -> None:
+    pipeline = Pipeline([Branch("acc", "g", 50.0, 3, stages)], [Window(1.0, 1.0)])  # type: ignore[arg-type]
+    assert Pipeline.from_json(pipeline.to_json()) == pipeline
+    assert isinstance(hash(pipeline), int)
+    assert "HighPass" in str(pipeline)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": 1.5},
+        {"channels": "3"},
+        {"channels": True},
+        {"rate_hz": None},
+        {"rate_hz": "50"},
+        {"name": 3},
+        {"unit": None},
+        {"stages": (3,)},
+        {"stages": (HighPass,)},
+    ],
+)
+def test_a_branch_of_wrong_types_is_refused_when_built(changes: dict[str, object]) -> None:
+    good: dict[str, object] = {"name": "acc", "unit": "g", "rate_hz": 50.0, "channels": 3}
+    with pytest.raises(PipelineError, match=r"branch .* wants"):
+        Branch(**{**good, **changes})  # type: ignore[arg-type]
+
+
+def test_a_pipeline_of_wrong_types_is_refused_when_built() -> None:
+    branch = Branch("acc", "g", 50.0, 3)
+    with pytest.raises(PipelineError, match="ahead_s wants a number"):
+        Pipeline((branch,), ahead_s="x")  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match="tuple of branches"):
+        Pipeline((3,))  # type: ignore[arg-type]
+
+
+def test_a_list_of_samples_is_refused_with_what_is_wanted() -> None:
+    pipeline = Pipeline((Branch("acc", "g", 50.0, 1),))
+    with pytest.raises(PipelineError, match="float32 array"):
+        pipeline.start().push("acc", [[1.0]])  # type: ignore[arg-type]

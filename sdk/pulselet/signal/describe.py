@@ -73,7 +73,7 @@ class Description:
         stages: list[StageCost] = []
         latencies = []
         for branch, kernels in zip(pipeline.branches, pipeline.branch_kernels, strict=True):
-            stages += _costs(branch.name, branch.stages, kernels)
+            stages += _costs(branch.name, branch.stages_in_a_row, kernels)
             latencies.append(sum(kernel.latency_s for kernel in kernels))
         joint = pipeline.joint_kernels
         stages += _costs("together", pipeline.joint_stages, joint)

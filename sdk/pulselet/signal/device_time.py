@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from pulselet.signal.run import Event
@@ -28,7 +29,7 @@ class DeviceTime:
     early, the samples that are too many are left out, with a gap of one, so that nothing is joined silently. A gap of
     unknown size becomes as long as the device's clock says at the next block; if the device has started anew, as short
     as can be, and the other signals that started anew with it are lined up with this one again. A signal without a
-    clock goes by its index alone.
+    clock goes by its index alone. A clock that is set back by more than an hour is another clock, gap or not.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class DeviceTime:
                 return []
             return self._lose(name, item.lost) if name in self._begun else []
         now_s = self._time_s(item)
-        found = self._place(name, now_s) if now_s is not None else self._follow(name)
+        found = self._place(name, now_s) if now_s is not None and math.isfinite(now_s) else self._follow(name)
         values = item.values[self._skip[name] :]
         self._skip[name] -= len(item.values) - len(values)
         self._count[name] += len(values)
@@ -89,7 +90,10 @@ class DeviceTime:
         if name not in self._begun:
             self._begun.add(name)
             return self._move(name, round(late_s * rate_hz))
+        if late_s < -LONGEST_S:  # set back: waiting until it has caught up would leave out everything
+            unknown = True
         if unknown and not -self._tolerance_s < late_s < LONGEST_S:  # another clock
+            self._skip[name] = 0
             self._zero_s = now_s - (self._count[name] + 1) / rate_hz
             late_s = 0.0
         if unknown:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,9 +47,16 @@ class Branch:
     unit: str
     rate_hz: float
     channels: int
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[Stage, ...] | Stage = ()
 
     def __post_init__(self) -> None:
+        what = f"branch {self.name!r}"
+        if not (isinstance(self.name, str) and isinstance(self.unit, str)):
+            raise PipelineError(f"{what} wants a name and a unit that are text, got unit {self.unit!r}")
+        _require_number(f"{what}: rate_hz", self.rate_hz)
+        if isinstance(self.channels, bool) or not isinstance(self.channels, Integral):
+            raise PipelineError(f"{what} wants a whole number of channels, got {self.channels!r}")
+        object.__setattr__(self, "stages", _stages_in_a_row(what, self.stages))
         if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
             raise PipelineError(f"branch {self.name!r} wants a rate above 0 Hz, got {self.rate_hz}")
         if not 1 <= self.channels <= CHANNELS:
@@ -59,10 +67,15 @@ class Branch:
         """What comes in."""
         return Format(self.rate_hz, self.channels, self.unit)
 
+    @property
+    def stages_in_a_row(self) -> tuple[Stage, ...]:
+        """The stages, as a tuple even if there is one."""
+        return (self.stages,) if isinstance(self.stages, Stage) else self.stages
+
     def design(self) -> list[Kernel]:
         """Return the kernels of the stages, each for what reaches it."""
         try:
-            return design(self.stages, self.source)
+            return design(self.stages_in_a_row, self.source)
         except PipelineError as error:
             raise PipelineError(f"branch {self.name!r}: {error}") from error
 
@@ -91,13 +104,17 @@ class Pipeline:
     ahead_s: float = 1.0
 
     def __post_init__(self) -> None:
+        branches = (self.branches,) if isinstance(self.branches, Branch) else self.branches
+        if not isinstance(branches, tuple | list) or not all(isinstance(branch, Branch) for branch in branches):
+            raise PipelineError(f"a pipeline wants a tuple of branches, got {branches!r}")
+        object.__setattr__(self, "branches", tuple(branches))
+        object.__setattr__(self, "stages", _stages_in_a_row("a pipeline", self.stages))
+        _require_number("a pipeline: ahead_s", self.ahead_s)
         names = [branch.name for branch in self.branches]
         if not names or len(set(names)) != len(names):
             raise PipelineError(f"a pipeline wants one or more branches with different names, got {names}")
         if len(names) > BRANCHES:
             raise PipelineError(f"a pipeline has at most {BRANCHES} branches, got {len(names)}")
-        if isinstance(self.stages, Stage):
-            object.__setattr__(self, "stages", (self.stages,))
         _ = self.ahead, self.joint_kernels
 
     @cached_property
@@ -271,7 +288,10 @@ class Pipeline:
     def to_json(self) -> str:
         """Return the parameters as JSON, the same text for the same pipeline."""
         branches = [
-            {**{k: v for k, v in asdict(branch).items() if k != "stages"}, "stages": [_plain(s) for s in branch.stages]}
+            {
+                **{k: v for k, v in asdict(branch).items() if k != "stages"},
+                "stages": [_plain(s) for s in branch.stages_in_a_row],
+            }
             for branch in self.branches
         ]
         whole = {"branches": branches, "stages": [_plain(s) for s in self.joint_stages], "ahead_s": self.ahead_s}
@@ -300,6 +320,19 @@ class Pipeline:
     def hash(self) -> str:
         """SHA-256 of the JSON, in hexadecimal."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _require_number(what: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise PipelineError(f"{what} wants a number, got {value!r}")
+
+
+def _stages_in_a_row(what: str, stages: object) -> tuple[Stage, ...]:
+    """Return one stage, or several in a tuple or list, as a tuple."""
+    row = (stages,) if isinstance(stages, Stage) else stages
+    if not isinstance(row, tuple | list) or not all(isinstance(stage, Stage) for stage in row):
+        raise PipelineError(f"{what} wants stages such as HighPass(0.5), got {stages!r}")
+    return tuple(row)
 
 
 def _room(kernels: list[Kernel]) -> int:

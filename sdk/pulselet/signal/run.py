@@ -67,6 +67,8 @@ class PipelineStream:
         """Return what `push` does as two arrays: rows `(n, *shape)`, or `(n, channels)` without length, and starts."""
         branch = self._branch(name)
         wanted = self.pipeline.branches[branch].channels
+        if not isinstance(values, np.ndarray):
+            raise PipelineError(f"branch {name!r} wants a float32 array (n, {wanted}), got {type(values).__name__}")
         if values.ndim != 2 or values.shape[1] != wanted or values.dtype != np.float32:
             raise PipelineError(
                 f"branch {name!r} wants float32 (n, {wanted}) in {self.pipeline.branches[branch].unit}, "
