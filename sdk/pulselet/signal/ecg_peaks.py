@@ -13,7 +13,8 @@
 
 The net was fitted to the 22 training records DS1 of MIT-BIH (de Chazal, O'Dwyer and Reilly, IEEE Transactions on
 Biomedical Engineering 51, 2004): as they are, with the noises of the MIT-BIH Noise Stress Test Database, with P and T
-waves made larger, with beats of uneven height, and in short pieces, to learn the start.
+waves made larger, with beats of uneven height, at other rates, and in short pieces, to learn the start:
+`benchmarks/fit_r_peaks.py`.
 """
 
 from __future__ import annotations

@@ -139,7 +139,8 @@ class Rhythm(Stage):
     pause only from the other. The limit follows the person, as in Lipponen and Tarvainen (2019): four times the median
     deviation of the last 31 intervals, here at least 8 % and at most `widest` of the reference (Malik's 20 %, Task
     Force 1996). Theirs looks at beats on both sides; this is causal. What comes after an early interval begins with a
-    premature beat, so it is not normal either. Atrial fibrillation is mostly marked as not normal.
+    premature beat, so it is not normal either. The limit follows the spread, so most intervals of atrial fibrillation
+    pass as normal: of those annotated as such in MIT-BIH, 42 % are marked in DS1 and 20 % in DS2.
 
     Premature beats that come on time, such as fusion beats, cannot be known by their intervals.
 

@@ -268,9 +268,10 @@ class Impact(Stage):
     impact on (g), how long the fall was (s), how long after the impact the norm last was more than `rest_g` away from
     1 g (s), and whether nothing was lost since the last event (1 or 0). A gap ends what was being looked at.
 
-    The thresholds are those of Bourke, O'Brien and Lyons (Gait & Posture 26, 2007) for a sensor at the thigh, 0.60 and
-    2.74 g; at the trunk they found 0.41 and 3.52 g. The times are our own. It tells features of impacts, and is no
-    validated fall detector.
+    The thresholds are those that later work quotes from Bourke, O'Brien and Lyons (Gait & Posture 26, 2007) for a
+    sensor at the thigh, 0.60 and 2.74 g; 0.41 and 3.52 g at the trunk, where their upper one alone told all their falls
+    (not compared with the full text). The times are our own. It tells features of impacts, and is no validated fall
+    detector.
     """
 
     free_fall_g: float = 0.6
