@@ -70,7 +70,13 @@ def golden(source: Classifier, signals: Mapping[str, Samples]) -> Golden:
         at += what.size
         found += windowed.push(name, what)
     if not found:
-        raise ExportError("the golden signals complete no window: they hold values that are not finite numbers")
+        raise ExportError(
+            "the golden signals complete no window and give no row: they hold values that are not finite numbers, "
+            "or no event such as a heartbeat"
+        )
+    odd = sorted({name for name, what in events if not (isinstance(what, int) or np.isfinite(what).all())})
+    if odd:
+        raise ExportError(f"the golden signals of {', '.join(map(repr, odd))} hold values that are not finite numbers")
     inputs = source.quantise(np.stack([window for _, window in found])).reshape(len(found), -1)
     decisions = source.decide([start for start, _ in found], Net(source.model).invoke(inputs))
     stress = extremes(inputs.shape[1])

@@ -20,6 +20,7 @@ from pulselet.signal.stage import Samples
 from pulselet.signal.window import LONGEST_GAP
 from pulselet_firmware import toolchain
 from pulselet_firmware.emulate import Core
+from pulselet_firmware.layout import layout
 from pulselet_firmware.program import RUNTIME
 
 SHIM = RUNTIME / "pl_shim.c"
@@ -37,6 +38,7 @@ class Machine(ABC):
     def __init__(self, pipeline: Pipeline, classes: int) -> None:
         self.pipeline = pipeline
         self.words = SHIM_HEAD + classes
+        self.results = layout("bundle", pipeline, net=True).rows  # that one sample gives, at most
         self.dropped = 0  # windows left out before the last decision because samples in them were lost
 
     def run(self, events: Iterable[Event]) -> Iterator[Decision]:
@@ -64,7 +66,7 @@ class Machine(ABC):
         channels = self.pipeline.branches[stream].channels
         if values.ndim != 2 or values.shape[1] != channels or values.dtype != np.float32:
             raise PipelineError(f"branch {name!r} wants float32 (n, {channels}), got {values.dtype} {values.shape}")
-        chunk = max(1, min(SHIM_FLOATS // channels, SHIM_RECORDS // self.words))  # a sample gives at most one result
+        chunk = max(1, min(SHIM_FLOATS // channels, SHIM_RECORDS // (self.words * self.results)))
         for at in range(0, len(values), chunk):
             part = np.ascontiguousarray(values[at : at + chunk])
             found = self._check(self._push(stream, part), name)

@@ -17,6 +17,7 @@ from pulselet.model.classifier import Classifier
 from pulselet.model.decide import softmax_factors
 from pulselet.model.quantize import io_parameters
 from pulselet.signal.pipeline import Branch
+from pulselet.signal.stage import Format
 from pulselet_firmware.golden import Golden
 from pulselet_firmware.kernels import constants, runtime_files
 from pulselet_firmware.layout import Layout, layout
@@ -32,6 +33,9 @@ RESERVED = frozenset(  # words of C
         "streams classes",  # and what the header calls its counts
     )
 )
+
+
+MOST_RESULTS = 15  # of one sample
 
 
 def check_identifier(what: str, text: str) -> None:
@@ -59,11 +63,14 @@ def sources(name: str, source: Classifier, golden: Golden, net: NetHeader) -> di
     Raises
     ------
     ExportError
-        If one sample may complete more than one window.
+        If one sample may give more rows than a bundle keeps results for.
     """
     placed = layout(name, source.pipeline, net=True)
-    if placed.rows > 1:
-        raise ExportError(f"one sample may complete {placed.rows} windows: let the hop be longer than what it becomes")
+    if placed.rows > MOST_RESULTS:
+        raise ExportError(
+            f"one sample may give {placed.rows} rows, a bundle keeps {MOST_RESULTS} results: "
+            "let a Window have a hop longer than what a sample becomes"
+        )
     context = _context(name, source, golden, placed, net)
     templates = environment()
     files = {
@@ -130,6 +137,9 @@ def _context(name: str, source: Classifier, golden: Golden, placed: Layout, net:
         "pipeline": placed,
         "source_ahead_s": pipeline.ahead_s,
         "events": pipeline.output.placed,
+        "at_events": rate_hz is None,
+        "start": _start(pipeline.output),
+        "several": placed.rows > 1,
         "step": 1 if rate_hz is None else round(pipeline.rate_hz / rate_hz),
         "arena_words": -(-net.arena_bytes // 4),
         "input_size": pipeline.output.width,
@@ -140,6 +150,13 @@ def _context(name: str, source: Classifier, golden: Golden, placed: Layout, net:
         "model_rows": rows([f"0x{byte:02x}" for byte in source.model], 16),
         **_golden(golden),
     }
+
+
+def _start(output: Format) -> str:
+    """Return what a result's `start` is."""
+    if output.placed:
+        return "sample of the event"
+    return "events before this one" if output.rate_hz is None else "index of the window's first aligned sample"
 
 
 def _smoothing(name: str, source: Classifier) -> dict[str, Any] | None:

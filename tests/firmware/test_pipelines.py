@@ -78,6 +78,21 @@ def test_any_turns_and_gaps_give_the_same_rows(turns: list[tuple[str, int]], see
         assert in_c == in_python
 
 
+def test_one_stage_may_be_used_again_in_a_row_and_together() -> None:
+    """Each use has its own state: twice in a row is once after the other."""
+    smooth = LowPass(5.0)
+    x = np.random.default_rng(0).standard_normal((400, 1)).astype(np.float32)
+    twice = Pipeline((Branch("a", "g", 50.0, 1, (smooth, smooth)), Branch("b", "g", 50.0, 1)), (smooth,))
+    once = Pipeline((Branch("a", "g", 50.0, 1, (smooth,)),))
+    wanted = x
+    for _ in range(3):
+        wanted = once.batch({"a": wanted})[0]
+    events: list[Event] = [(name, x[at : at + 20]) for at in range(0, 400, 20) for name in "ab"]
+    rows, _ = twice.batch({"a": x, "b": x})
+    assert np.array_equal(rows[:, :1], wanted)
+    assert np.array_equal(HostPipeline(twice).run(events), rows)
+
+
 def test_a_footprint_holds_code_and_tables_and_every_word_of_state() -> None:
     flash, ram = footprint(PIPELINE)
     small, less = footprint(Pipeline((Branch("a", "g", 20.0, 1, (LowPass(5.0),)),)))

@@ -152,13 +152,13 @@ def test_a_gap_starts_anew_unless_the_stage_says_otherwise(name: str) -> None:
 
 
 @each_case
-@pytest.mark.parametrize("cut", [1, 40, 96])
-def test_a_gap_in_two_parts_is_one_gap(name: str, cut: int) -> None:
+@pytest.mark.parametrize(("cut", "lost"), [(1, 97), (40, 97), (96, 97), (20, 40)])
+def test_a_gap_in_two_parts_is_one_gap(name: str, cut: int, lost: int) -> None:
     """Lost samples may be told one by one, as a NaN is, or all at once."""
     kernel, x = kernel_of(name), signal_of(name)
     at = len(x) // 2 + 1
-    whole = run(kernel, [x[:at], 97, x[at:]])
-    parts = run(kernel, [x[:at], cut, 97 - cut, x[at:]])
+    whole = run(kernel, [x[:at], lost, x[at:]])
+    parts = run(kernel, [x[:at], cut, lost - cut, x[at:]])
     assert same(rows_of(kernel, parts), rows_of(kernel, whole))
     assert sum(y for y in parts if isinstance(y, int)) == sum(y for y in whole if isinstance(y, int))
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulselet.errors import PipelineError
 from pulselet.signal.device_time import DeviceTime
 from pulselet.signal.pipeline import Branch, Pipeline
 from pulselet.signal.run import Event
@@ -142,3 +143,25 @@ def test_a_clock_that_is_not_finite_counts_as_none(time_s: float) -> None:
     ((name, values),) = clock.events(block(PPG, 0, 64, 0.0))
     assert name == "ppg"
     assert isinstance(values, np.ndarray)
+
+
+def test_a_signal_that_stops_holds_the_others_up_until_it_is_declared_lost() -> None:
+    """And finds its place when it comes back: values are times, so the columns of a row agree."""
+    pipeline = Pipeline((Branch("ppg", "a.u.", 64.0, 1), Branch("acc", "g", 64.0, 1)), ahead_s=1.5)
+    acc = Signal("acc", "g", 64.0, ("x",), CLOCK_HZ)
+    time, stream, rows = DeviceTime({"ppg": 64.0, "acc": 64.0}), pipeline.start(), []
+    for at in range(20):
+        there = not 5 <= at < 15
+        late = block(acc, 64 * at, 64, 0.0) if there else Gap(acc, 64 * at, 64, LOST)
+        for item in (block(PPG, 64 * at, 64, 0.0), late):
+            for name, what in time.events(item):
+                if isinstance(what, int):
+                    stream.gap(name, what)
+                else:
+                    rows += [row for _, row in stream.push(name, what)]
+    values = np.stack(rows)
+    assert len(values) == 10 * 64
+    assert stream.dropped == 10 * 64
+    assert np.array_equal(values[:, 0], values[:, 1])
+    with pytest.raises(PipelineError, match="push the others first"):
+        stream.push("ppg", np.zeros((200, 1), np.float32))

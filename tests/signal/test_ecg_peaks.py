@@ -171,3 +171,18 @@ def test_beats_of_recordings_are_found() -> None:
         errors.append(away.min(axis=0))
     assert np.median(np.concatenate(errors)) <= 1
     assert wrong / beats <= 0.02
+
+
+def test_any_number_of_gaps_leaves_the_clock_of_the_candidates_as_at_the_start() -> None:
+    """Half an hour of samples that are lost one by one: 32 bits are not enough for what each would add."""
+    kernel = RPeaks().design(Format(250.0, 1, "mV"))
+    x = ecg(30, rate_hz=250, seed=1).values_mv.astype(np.float32)[:, None]
+    _, state = kernel.step(kernel.start(), x)
+    for lost in (1, 1, 500_000):
+        assert kernel.gap(state, lost)[0] == 0
+        _, state = kernel.gap(state, lost)
+        assert state.time == kernel.start().time
+    rows, _ = kernel.step(state, x)
+    assert len(rows) >= 29
+    assert rows[:, 2].min() > 0
+    assert rows[:, 2].max() < 500

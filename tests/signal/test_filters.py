@@ -193,7 +193,7 @@ def test_a_float32_filter_that_would_be_wrong_is_refused_with_its_error() -> Non
         (Derivative("central"), ECG, "method 'pan-tompkins'"),
         (Derivative("least-squares", points=4), ECG, "an odd number of points"),
         (RemoveDrift(5.0), ECG, "HighPass"),
-        (RemoveDrift(float("nan")), ECG, "a cut-off from"),
+        (RemoveDrift(-1.0), ECG, "a cut-off from"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused_in_words(stage: Stage, source: Format, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -235,7 +236,7 @@ def test_peaks_that_make_no_sense_are_refused(peaks: ArrayLike) -> None:
         HeartRateVariability(tolerance=1.0),
         HeartRateVariability(most_beats=1),
         HeartRateVariability(resampled_hz=0.5),
-        HeartRateVariability(window_s=float("nan")),
+        HeartRateVariability(window_s=-1.0),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(stage: HeartRateVariability) -> None:
@@ -255,3 +256,25 @@ def test_parameters_that_make_no_sense_are_refused(stage: HeartRateVariability) 
 def test_what_is_not_beats_is_refused(source: Format) -> None:
     with pytest.raises(PipelineError, match="wanted"):
         HeartRateVariability().design(source)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"window_s": 5.0}, "hrv_windows: wanted a window of 10 to"),
+        ({"window_s": "x"}, "hrv_windows: wanted window_s to be a finite number, got 'x'"),
+        ({"window_s": float("nan")}, "hrv_windows: wanted window_s to be a finite number, got nan"),
+        ({"window_s": 1e300}, "hrv_windows: wanted a window of 10 to"),
+        ({"hop_s": 0.0}, "hrv_windows: wanted a hop"),
+        ({"tolerance": 2.0}, "hrv_windows: wanted a tolerance"),
+    ],
+)
+def test_errors_of_a_function_name_the_function(parameters: dict[str, Any], words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        hrv_windows(np.arange(400) * 250, rate_hz=250, **parameters)
+    with pytest.raises(PipelineError, match=r"^hrv: wanted a window of 10 to"):
+        hrv([0, 250, 500], rate_hz=250)
+    with pytest.raises(PipelineError, match=r"^hrv_windows: wanted a rate above 0"):
+        hrv_windows([0, 250, 500], rate_hz=0)
+    with pytest.raises(PipelineError, match=r"^hrv_windows: wanted sample indices"):
+        hrv_windows([0.5, 250, 500], rate_hz=250)

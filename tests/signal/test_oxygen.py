@@ -7,7 +7,10 @@ import pytest
 
 from pulselet.errors import PipelineError
 from pulselet.signal.oxygen import NOT_CALIBRATED, OxygenSaturation, Perfusion
+from pulselet.signal.pipeline import Branch, Pipeline
+from pulselet.signal.resampling import Resample
 from pulselet.signal.stage import Format, Samples
+from pulselet.signal.window import Window
 from pulselet.simulate import baseline_wander, ppg, white_noise
 
 RATE_HZ, SECONDS = 50.0, 8.0
@@ -59,6 +62,23 @@ def test_no_light_or_no_change_gives_zeros(value: float) -> None:
     assert oxygen(np.full((1, 2 * LENGTH), value, np.float32)) == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("rate_hz", "to_hz"), [(64.0, 25.0), (50.0, 32.0), (100.0, 32.0)])
+def test_what_resampling_leaves_of_light_that_stands_still_gives_zeros(rate_hz: float, to_hz: float, seed: int) -> None:
+    """Rounding changes both channels, now and then alike."""
+    still = np.tile(np.random.default_rng(seed).uniform(0.5, 1e5, 2), (int(30 * rate_hz), 1)).astype(np.float32)
+    stages = (Window(4.0, 2.0), OxygenSaturation(CURVE, NOT_CALIBRATED))
+    pipeline = Pipeline((Branch("light", "", rate_hz, 2, Resample(to_hz)),), stages)
+    assert not pipeline.batch({"light": still})[0].any()
+
+
+def test_a_pulse_of_a_twentieth_of_a_percent_is_enough() -> None:
+    weak = light(0.7).reshape(-1, 2).astype(float)
+    weak = weak.mean(axis=0) + (weak - weak.mean(axis=0)) * 0.03
+    assert np.ptp(weak[:, 1]) < 5e-4 * weak[:, 1].mean()
+    assert oxygen(weak.astype(np.float32).reshape(1, -1))[1] == pytest.approx(0.7, rel=0.05)
+
+
 def test_an_uncalibrated_curve_shows_in_the_name_of_the_column() -> None:
     assert OxygenSaturation(CURVE, NOT_CALIBRATED).design(SOURCE).output.names[0] == "spo2_uncalibrated"
     calibrated = OxygenSaturation(CURVE, "ring rev. B against arterial blood, 12 people, 2026")
@@ -70,7 +90,7 @@ def test_an_uncalibrated_curve_shows_in_the_name_of_the_column() -> None:
     [
         OxygenSaturation(CURVE, ""),
         OxygenSaturation((110.0, -25.0), NOT_CALIBRATED),
-        OxygenSaturation((110.0, float("nan"), 0.0), NOT_CALIBRATED),
+        OxygenSaturation((110.0, 1e13, 0.0), NOT_CALIBRATED),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(stage: OxygenSaturation) -> None:

@@ -135,7 +135,7 @@ def test_a_gap_that_makes_no_sense_is_refused_and_changes_nothing(lost: int) -> 
     [
         (lambda: Branch("a", "g", float("nan"), 1), "rate above 0"),
         (lambda: Branch("a", "g", 50.0, 0), "1 to 255 channels"),
-        (lambda: Pipeline((Branch("a", "g", 50.0, 1),), Window(float("nan"), 1.0)), "length of whole samples"),
+        (lambda: Pipeline((Branch("a", "g", 50.0, 1),), Window(float("nan"), 1.0)), "length_s to be a finite number"),
         (lambda: Pipeline(tuple(Branch(n, "g", 50.0, 1) for n in "abcdefghi"), Window(1.0, 1.0)), "at most 8 branches"),
         (lambda: Pipeline((), Window(1.0, 1.0)), "one or more branches"),
     ],

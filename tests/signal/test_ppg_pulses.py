@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.filters import BandPass
 from pulselet.signal.ppg_pulses import Pulses, pulse_peaks
 from pulselet.signal.stage import Format, Samples
 from pulselet.simulate import ppg, white_noise
@@ -173,6 +174,19 @@ def test_pulses_of_a_real_finger_are_as_many_as_the_monitor_counted() -> None:
         rates_bpm = [float(row[" PULSE"]) for row in csv.DictReader(lines)]
     seconds = len(x) / RATE_HZ - 2  # the first two are for learning
     assert len(pulse_peaks(x, rate_hz=RATE_HZ)) == pytest.approx(np.nanmean(rates_bpm) / 60 * seconds, rel=0.01)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, 100_000.0])
+@pytest.mark.parametrize("rate_hz", [64.0, 125.0])
+def test_what_a_band_pass_leaves_of_a_flat_stretch_has_no_pulses(rate_hz: float, offset: float) -> None:
+    """A minute; the filter rings down, and then its rounding goes round in circles, for ever."""
+    x = ppg(120.0, rate_hz=rate_hz, seed=2).values * max(1.0, offset / 300) + offset
+    x[int(40 * rate_hz) : int(100 * rate_hz)] = x[int(40 * rate_hz)]
+    band = BandPass(0.5, 8.0).design(Format(rate_hz, 1))
+    y, _ = band.step(band.start(), x.astype(np.float32)[:, None])
+    found_s = pulse_peaks(y[:, 0], rate_hz=rate_hz) / rate_hz
+    assert not ((found_s > 46) & (found_s < 99)).any()
+    assert 12 <= ((found_s > 104) & (found_s < 119)).sum() <= 18
 
 
 def test_a_flat_stretch_has_no_pulses_and_those_after_it_are_found() -> None:

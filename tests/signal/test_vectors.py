@@ -74,7 +74,7 @@ def test_tilt_gives_degrees_with_names() -> None:
         (Calibrate((1.0, 2.0)), ACC, "1 or 3 gains, or 3 rows of 3"),
         (Calibrate(((1.0, 2.0), (3.0,))), ACC, "1 or 3 gains, or 3 rows of 3"),
         (Calibrate(1.0, offset=(1.0, 2.0)), ACC, "1 or 3 offsets"),
-        (Calibrate(float("inf")), ACC, "below 1e12"),
+        (Calibrate(1e12), ACC, "below 1e12"),
         (Calibrate(axes=("x", "y")), ACC, "x, y and z once each"),
         (Calibrate(axes=("x", "x", "z")), ACC, "x, y and z once each"),
         (Calibrate(axes=("x", "y", "z")), Format(50.0, 2, "g"), "three channels"),

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.filters import BandPass
 from pulselet.signal.pipeline import Branch, Pipeline
 from pulselet.signal.resampling import Resample
 from pulselet.signal.stage import Format
@@ -134,9 +135,85 @@ def test_a_long_gap_forgets_and_a_short_one_widens_what_is_believed() -> None:
     lost, wider = kernel.gap(state, 3)
     assert lost == 3
     assert wider is not None
-    assert wider.sum() == pytest.approx(1, abs=1e-5)
-    assert wider.max() < state.max()
+    assert wider.belief.sum() == pytest.approx(1, abs=1e-5)
+    assert wider.belief.max() < state.belief.max()
     assert kernel.gap(state, 33) == (33, None)
+
+
+OFFSETS = pytest.mark.parametrize("offset", [0.0, 3.3, 1000.0, 250_000.0])
+
+
+@OFFSETS
+@pytest.mark.parametrize("rate_hz", [25.0, 50.0, 64.0, 100.0, 125.0])
+def test_light_that_stands_still_is_not_a_pulse(rate_hz: float, offset: float) -> None:
+    """Held from 40 to 80 s; only rounding is left of it, after resampling too."""
+    light = ppg(120, rate_hz=rate_hz, seed=2).values * max(1.0, offset / 300) + offset
+    light[int(40 * rate_hz) : int(80 * rate_hz)] = light[int(40 * rate_hz)]
+    times_s, _, confidence = pulse_rate(light, rate_hz=rate_hz)
+    inside = (times_s >= 50) & (times_s <= 80)
+    assert confidence[(times_s > 12) & (times_s <= 40)].min() > 0.9
+    assert np.all(np.diff(confidence[inside]) < 0.01)
+    assert confidence[times_s == 80] < 0.6  # as after a gap of so many windows
+    assert confidence[times_s > 100].min() > 0.9
+
+
+@OFFSETS
+def test_what_a_band_pass_leaves_of_light_that_stands_still_is_not_a_pulse(offset: float) -> None:
+    light = ppg(240, rate_hz=50.0, seed=2).values * max(1.0, offset / 100) + offset
+    light[2000:10000] = light[2000]
+    pipeline = Pipeline((Branch("light", "", 50.0, 1),), (BandPass(0.5, 4.0), Window(8.0, 2.0), PulseRate()))
+    confidence = pipeline.batch({"light": light.astype(np.float32)[:, None]})[0][:, 1]
+    assert confidence[5:16].min() > 0.9
+    assert confidence[60:96].max() < 0.4  # 128 s and later
+    assert confidence[-8:].min() > 0.9
+
+
+def test_a_flat_window_widens_what_is_believed_as_a_lost_one_does() -> None:
+    kernel = PulseRate(25.0).design(Format(0.5, 1, length=200))
+    light, _ = pulse(intervals(80, 80), rate_hz=25.0)
+    rows = np.stack([light[50 * i : 50 * i + 200] for i in range(40)]).astype(np.float32)
+    _, state = kernel.step(kernel.start(), rows)
+    assert state is not None
+    _, lost = kernel.gap(state, 5)
+    _, flat = kernel.step(state, np.full((5, 200), np.float32(0.7)))
+    assert lost is not None
+    assert flat is not None
+    assert np.array_equal(flat.belief, lost.belief)
+
+
+def test_silence_in_parts_is_one_silence() -> None:
+    """Lost windows and flat ones in a row count together."""
+    kernel = PulseRate(25.0).design(Format(0.5, 1, length=200))
+    light, _ = pulse(intervals(80, 80), rate_hz=25.0)
+    rows = np.stack([light[50 * i : 50 * i + 200] for i in range(40)]).astype(np.float32)
+    _, state = kernel.step(kernel.start(), rows)
+    assert kernel.gap(kernel.gap(state, 20)[1], 13)[1] is None
+    flat = np.full((33, 200), np.float32(0.7))
+    y, after = kernel.step(state, flat)
+    assert np.array_equal(y[-1:], kernel.step(kernel.start(), flat[:1])[0])  # nothing is known any more
+    assert kernel.gap(kernel.step(state, flat[:20])[1], 13) == (13, None)
+    _, lost = kernel.gap(state, 13)
+    parts, again = kernel.step(lost, flat[:20])
+    assert np.array_equal(parts[-1], y[-1])
+    assert after is not None
+    assert again is not None
+    assert np.array_equal(again.belief, after.belief)
+
+
+def test_one_flat_channel_of_two_does_not_hide_the_pulse_in_the_other() -> None:
+    light, beats_s = pulse(intervals(84, 84))
+    both = np.stack([light, np.full(len(light), 5.3)], axis=1)
+    times_s, found, confidence = pulse_rate(both, rate_hz=HZ)
+    assert np.abs(found - truth(beats_s, times_s))[3:].max() < 1.0
+    assert confidence[8:].min() > 0.9
+
+
+def test_a_knock_a_hundred_times_the_pulse_does_not_make_the_pulse_flat() -> None:
+    light, beats_s = pulse(intervals(84, 84))
+    light[4000:4010] += 100 * np.ptp(light)
+    times_s, found, confidence = pulse_rate(light, rate_hz=HZ)
+    assert np.abs(found - truth(beats_s, times_s))[times_s > 100].max() < 1.0
+    assert confidence[times_s > 100].min() > 0.9
 
 
 def test_the_function_gives_what_a_stream_gives() -> None:

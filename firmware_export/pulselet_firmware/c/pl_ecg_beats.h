@@ -56,7 +56,7 @@ static inline int32_t pl_beats_row(const pl_beats_t *k, pl_word_t *state, float 
     const int32_t points = k->before + 1 + k->after, reach = points - beat[PL_BEAT_AHEAD].i;
     if (reach > state[PL_BEATS_FILLED].i)
         return 0;
-    y[0] = (float)(place - before);
+    y[0] = (float)(place - before < PL_EP_LONGEST ? place - before : PL_EP_LONGEST);
     y[1] = beat[PL_BEAT_VALID].i && place - (uint32_t)beat[PL_BEAT_SINCE].i == before ? 1.0f : 0.0f;
     y[2] = (float)((uint32_t)state[PL_BEATS_SAMPLES].i - place);
     y[3] = beat[PL_BEAT_AMPLITUDE].f;
@@ -121,6 +121,8 @@ static inline uint32_t pl_beats_gap(const void *constants, pl_word_t *state, uin
         (void)pl_ecg_peaks_gap(k->peaks, peaks, lost);
     pl_zero(band, k->band_words);
     state[PL_BEATS_SAMPLES].i = (int32_t)((uint32_t)state[PL_BEATS_SAMPLES].i + lost);
+    if ((uint32_t)state[PL_BEATS_SAMPLES].i - (uint32_t)state[PL_BEATS_ROW].i > PL_EP_LONGEST)
+        state[PL_BEATS_ROW].i = (int32_t)((uint32_t)state[PL_BEATS_SAMPLES].i - PL_EP_LONGEST);
     state[PL_BEATS_PHASE].i = (int32_t)(((uint32_t)state[PL_BEATS_PHASE].i + lost) % (uint32_t)k->every);
     state[PL_BEATS_FILLED].i = state[PL_BEATS_WAITING].i = 0;
     return 0;

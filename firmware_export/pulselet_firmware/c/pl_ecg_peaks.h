@@ -492,8 +492,10 @@ static inline uint32_t pl_ecg_peaks_gap(const void *constants, pl_word_t *state,
     s->begun = 1;
     s->waiting = s->pending = s->known = 0;
     s->best = -1;
-    s->time += PL_EP_FAR;
+    s->time = PL_EP_FAR;
     s->samples += lost;
+    if (s->samples - s->last_r > PL_EP_LONGEST)  /* a pause counts no further, so never past 2^32 */
+        s->last_r = s->samples - PL_EP_LONGEST;
     s->origin = s->samples;
     s->band[0].i = s->high[0].i = s->smooth[0].i = s->smooth_high[0].i = s->slow[0].i = 0;
     pl_zero((pl_word_t *)(void *)s->kept, (int32_t)(sizeof s->kept / 4u));

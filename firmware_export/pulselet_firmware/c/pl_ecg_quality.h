@@ -128,7 +128,7 @@ static inline void pl_quality_beat(const pl_ecg_quality_t *k, pl_word_t *state, 
     pl_quality_compare(k, state, row + 4);
     if (!(row[1] > 0.0f))
         return;
-    const int32_t since = row[0] < 1.0f ? 1 : row[0] < 1e9f ? (int32_t)row[0] : 1000000000;
+    const int32_t since = row[0] < 1.0f ? 1 : (int32_t)row[0];  /* beats count no further than PL_EP_LONGEST */
     if (since >= k->least_rr && since <= k->most_rr)
         bin[PL_BIN_COVERED].i += since;
     if (since > bin[PL_BIN_LONG].i)
@@ -177,7 +177,7 @@ static inline void pl_quality_row(const pl_ecg_quality_t *k, const pl_word_t *st
     const float even = 1.0f - 0.5f * pl_quality_part((uneven - 1.5f) / 1.5f);
     const float covered = (float)sums[PL_BIN_COVERED] / k->covered;
     y[1] = similarity > 0.0f ? similarity : 0.0f;
-    y[2] = (covered < 1.0f ? covered : 1.0f) * even;
+    y[2] = pl_quality_part(covered) * even;
     y[3] = (float)sums[PL_BIN_GOOD] / k->samples;
     const float missing = 1.0f - pl_quality_part(y[1] * y[2] * y[3]);
     y[0] = 1.0f - missing * missing * missing;

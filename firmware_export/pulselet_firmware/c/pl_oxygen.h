@@ -17,6 +17,7 @@ typedef struct {
     float samples;               /* `length` again */
     const float *curve;          /* a, b, c of a + b R + c R^2 */
     float highest_ratio, least_part, least_power;
+    float least_change;          /* power of a change at the least, over the square of the mean */
 } pl_oxygen_t;
 
 static inline float pl_oxygen_mean(const float *x, int32_t length, int32_t channels, float samples)
@@ -80,6 +81,8 @@ static inline int32_t pl_oxygen_step(const void *constants, pl_word_t *state, co
     }
     y[0] = y[1] = y[2] = 0.0f;
     if (!(power > k->least_power && red_power > k->least_power && infrared > 0.0f && red > k->least_part * infrared))
+        return 1;
+    if (!(red_power > red * red * k->least_change && power > infrared * infrared * k->least_change))
         return 1;
     const float ratio = pl_oxygen_within(both / power * (infrared / red), k->highest_ratio);
     y[0] = pl_oxygen_within(k->curve[0] + ratio * (k->curve[1] + ratio * k->curve[2]), 100.0f);

@@ -168,7 +168,8 @@ static inline void pl_ring_push(const pl_pipeline_t *p, const pl_run_t *run, int
 }
 
 /* Declares lost samples of a branch. Returns 0, or PL_E_RANGE for a gap of none or more than 2^29 samples, or when the
- * branch is that far ahead already. */
+ * branch is that far ahead already. That bounds the ring's positions, however long a branch is silent: others pass it only
+ * by rows that were declared lost here. */
 PL_RARE int pl_gap(const pl_pipeline_t *p, const pl_run_t *run, int32_t branch, uint32_t lost)
 {
     pl_word_t *ring = run->state + p->ring_offset;

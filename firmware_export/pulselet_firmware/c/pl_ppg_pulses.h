@@ -25,7 +25,7 @@ typedef struct {
     pl_word_t rising, has_stroke, has_pending;
     pl_stroke_t rise, stroke, pending;
     pl_word_t pending_valid, due, has_last, last_at, whole;
-    pl_word_t learnt, since_at, best, height;
+    pl_word_t learnt, since_at, least, best, height;
     pl_word_t scores[PL_PULSES_KEPT], above[PL_PULSES_KEPT];
 } pl_pulses_state_t;
 
@@ -133,8 +133,9 @@ static inline void pl_pulses_learn(const pl_pulses_t *k, pl_pulses_state_t *s, f
         s->learnt.i = 0;
         s->since_at = s->at;
         s->best.f = 0.0f;
-    } else if (!s->learnt.i && age >= (uint32_t)k->learn
-               && s->best.f > k->least_part * pl_pulses_usual(s->scores)) {
+        const float least = k->least_part * pl_pulses_usual(s->scores), before = 0.5f * s->least.f;
+        s->least.f = least > before ? least : before;
+    } else if (!s->learnt.i && age >= (uint32_t)k->learn && s->best.f > s->least.f) {
         s->learnt.i = 1;
         s->since_at = s->at;
         for (int32_t i = 0; i < PL_PULSES_KEPT; i++) {
@@ -211,6 +212,19 @@ static inline int32_t pl_pulses_step(const void *constants, pl_word_t *state, co
     return found;
 }
 
+/* Lets what is further back than 2^30 samples follow: places count modulo 2^32, and are not to lap each other. */
+PL_RARE void pl_pulses_near(pl_pulses_state_t *s)
+{
+    pl_stroke_t *p = &s->pending;
+    const uint32_t age = pl_pulses_between(s->has_pending.i ? p->peak_at : s->last_at, s->at);
+    if (age <= 1u << 30)
+        return;
+    const uint32_t on = age - (1u << 30);
+    pl_word_t *const places[4] = { &s->last_at, &p->foot_at, &p->steep_at, &p->peak_at };
+    for (int32_t i = 0; i < 4; i++)
+        places[i]->i = (int32_t)((uint32_t)places[i]->i + on);
+}
+
 /* Counts on over lost samples; the interval over them is not valid, and the waiting pulse goes out after them. */
 static inline uint32_t pl_pulses_gap(const void *constants, pl_word_t *state, uint32_t lost)
 {
@@ -218,6 +232,7 @@ static inline uint32_t pl_pulses_gap(const void *constants, pl_word_t *state, ui
     (void)constants;
     s->at.i = (int32_t)((uint32_t)s->at.i + lost);
     s->since_at.i = (int32_t)((uint32_t)s->since_at.i + lost);
+    pl_pulses_near(s);
     s->started.i = s->rising.i = s->has_stroke.i = s->whole.i = 0;
     pl_zero(s->filter, 3);
     pl_zero(s->slow, 3);

@@ -45,16 +45,16 @@ int32_t pl_shim_gap(int32_t stream, uint32_t lost)
  * class, bits of the confidence, abstained, dropped, scores. Returns the number of records, or a negative error. */
 int32_t pl_shim_push(int32_t stream, int32_t count, int32_t channels)
 {
-    const PL_OF(_result_t) *r = PL_OF(_result)(&pl_shim_self);
-    const int32_t classes = (int32_t)sizeof r->scores;
+    const int32_t classes = (int32_t)sizeof PL_OF(_result)(&pl_shim_self)->scores;
     int32_t *record = pl_shim_records;
     int32_t found = 0, used = 0;
-    for (int32_t done = 0; done < count; done += used) {
+    for (int32_t done = 0;; done += used) {
         const int status = PL_OF(_push)(&pl_shim_self, stream, pl_shim_samples + done * channels, count - done, &used);
         if (status < 0)
             return status;
         if (status == 0)
-            continue;
+            return found;
+        const PL_OF(_result_t) *r = PL_OF(_result)(&pl_shim_self);
         union { float f; int32_t i; } confidence;
         confidence.f = r->confidence;
         record[0] = (int32_t)(uint32_t)r->start;
@@ -68,7 +68,6 @@ int32_t pl_shim_push(int32_t stream, int32_t count, int32_t channels)
         record += PL_SHIM_HEAD + classes;
         found++;
     }
-    return found;
 }
 
 #endif

@@ -23,11 +23,23 @@ typedef struct {
     const pl_rfft_t *fft;
 } pl_pulse_rate_t;
 
-/* Spectrum of one channel of a window without mean and slope, tapered: power in the first n/2 + 1 floats of v. */
-PL_RARE void pl_pulse_rate_power(const pl_pulse_rate_t *k, const float *x, float *v)
+/* Larger of a and the size of b. */
+static inline float pl_pulse_rate_farther(float a, float b)
 {
-    for (int32_t i = 0; i < k->length; i++)
+    const float size = b < 0.0f ? -b : b;
+    return size > a ? size : a;
+}
+
+/* Spectrum of one channel of a window without mean and slope, tapered: power in the first n/2 + 1 floats of v.
+ * Returns whether it is flat beside its level; *swing: the farthest from the straight line. */
+PL_RARE int32_t pl_pulse_rate_power(const pl_pulse_rate_t *k, const float *x, float *v, float *swing)
+{
+    float level = 0.0f;
+    *swing = 0.0f;
+    for (int32_t i = 0; i < k->length; i++) {
         v[i] = x[i * k->channels];
+        level = pl_pulse_rate_farther(level, v[i]);
+    }
     const float mean = pl_fold_sum(v, k->length) / (float)k->length;
     for (int32_t i = 0; i < k->length; i++)
         v[i] = x[i * k->channels] * ((float)i - k->middle);
@@ -35,10 +47,12 @@ PL_RARE void pl_pulse_rate_power(const pl_pulse_rate_t *k, const float *x, float
     for (int32_t i = 0; i < k->length; i++) {
         const float t = (float)i - k->middle, u = t * k->step_u;
         v[i] = ((x[i * k->channels] - mean) - slope * t) * pl_sqrtf(1.0f - u * u);
+        *swing = pl_pulse_rate_farther(*swing, v[i]);
     }
     for (int32_t i = k->length; i < k->fft->n; i++)
         v[i] = 0.0f;
     pl_rfft_power(k->fft, v);
+    return !(*swing > level * 7.62939453125e-6f); /* 2^-17 */
 }
 
 static inline float pl_pulse_rate_most(const float *v, int32_t n)
@@ -53,11 +67,12 @@ static inline float pl_pulse_rate_most(const float *v, int32_t n)
 /* How much the acceleration weighs in each bin of the band. */
 static inline void pl_pulse_rate_motion(const pl_pulse_rate_t *k, const float *x, float *motion, float *v)
 {
+    float swing;
     pl_zero((pl_word_t *)motion, k->bins);
     if (k->channels == k->ppg)
         return;
     for (int32_t c = k->ppg; c < k->channels; c++) {
-        pl_pulse_rate_power(k, x + c, v);
+        (void)pl_pulse_rate_power(k, x + c, v, &swing);
         for (int32_t i = 0; i < k->bins; i++)
             motion[i] += v[k->first + i];
     }
@@ -66,10 +81,18 @@ static inline void pl_pulse_rate_motion(const pl_pulse_rate_t *k, const float *x
         motion[i] = motion[i] / most * k->suppression;
 }
 
-/* Adds to each rate how far one channel of light stands out there. v: n floats, the band's roots and their copy. */
-static inline void pl_pulse_rate_light(const pl_pulse_rate_t *k, const float *x, const float *motion, float *found, float *v)
+/* Adds to each rate how far one channel of light stands out there, and returns 1; nothing and 0 if it is flat.
+ * usual: the swing of windows that are not. v: n floats, the band's roots and their copy. */
+static inline int32_t pl_pulse_rate_light(const pl_pulse_rate_t *k, const float *x, const float *motion, float *found,
+                                       float *usual, float *v)
 {
-    pl_pulse_rate_power(k, x, v);
+    float swing;
+    const int32_t flat = pl_pulse_rate_power(k, x, v, &swing);
+    if (flat || !(swing > *usual * 0.001953125f)) { /* 2^-9 */
+        *usual = *usual - *usual * 0.00390625f;     /* 2^-8 */
+        return 0;
+    }
+    *usual = *usual > 0.0f ? *usual + (swing - *usual) * 0.125f : swing;
     float *root = v + k->first, *copy = v + k->fft->n / 2 + 1;
     for (int32_t i = 0; i < k->bins; i++)
         root[i] = root[i] * pl_sqrtf((float)(k->first + i));
@@ -92,6 +115,7 @@ static inline void pl_pulse_rate_light(const pl_pulse_rate_t *k, const float *x,
             one += k->harmonic * (v[2 * at] * scale);
         found[i] += one;
     }
+    return 1;
 }
 
 /* What is believed before the next window is seen. */
@@ -134,21 +158,29 @@ static inline int32_t pl_pulse_rate_peak(const pl_pulse_rate_t *k, const float *
     return found;
 }
 
-/* Takes a window; gives rate and confidence. state: started, belief, evidence, motion, n floats of scratch. */
+/* Takes a window; gives rate and confidence. state: 0 before the first, then 1 + the windows in a row that said
+ * nothing; belief, evidence, motion, n floats of scratch, the usual swing of each channel of light. */
 static inline int32_t pl_pulse_rate_step(const void *constants, pl_word_t *state, const float *x, float *y)
 {
     const pl_pulse_rate_t *k = (const pl_pulse_rate_t *)constants;
     float *belief = &state[1].f, *found = belief + k->rates, *motion = found + k->rates, *v = motion + k->bins;
+    float *usual = v + k->fft->n;
+    if (!state[0].i)
+        pl_zero((pl_word_t *)usual, k->ppg);
     pl_pulse_rate_motion(k, x, motion, v);
     pl_zero((pl_word_t *)found, k->rates);
+    int32_t says = 0;
     for (int32_t c = 0; c < k->ppg; c++)
-        pl_pulse_rate_light(k, x + c, motion, found, v);
-    if (!state[0].i) {
+        says |= pl_pulse_rate_light(k, x + c, motion, found, usual + c, v);
+    int32_t silent = says ? 0 : state[0].i > 0 ? state[0].i : 1;
+    if (silent > k->forget + 1)
+        silent = k->forget + 1;
+    if (!state[0].i || silent > k->forget) {
         for (int32_t i = 0; i < k->rates; i++)
             v[i] = 1.0f / (float)(k->low + i);
         pl_pulse_rate_believe(k, belief, v, v + k->rates);
-        state[0].i = 1;
     }
+    state[0].i = 1 + silent;
     pl_pulse_rate_predict(k, belief, v);
     for (int32_t i = 0; i < k->rates; i++) {
         found[i] = found[i] * k->part;
@@ -176,9 +208,14 @@ static inline uint32_t pl_pulse_rate_gap(const void *constants, pl_word_t *state
 {
     const pl_pulse_rate_t *k = (const pl_pulse_rate_t *)constants;
     float *belief = &state[1].f, *v = belief + 2 * k->rates + k->bins;
-    if (lost > (uint32_t)k->forget)
+    if (!state[0].i)
+        return lost;
+    if (lost > (uint32_t)k->forget || (uint32_t)state[0].i - 1u + lost > (uint32_t)k->forget) {
         state[0].i = 0;
-    for (uint32_t i = 0; i < lost && state[0].i; i++) {
+        return lost;
+    }
+    state[0].i += (int32_t)lost;
+    for (uint32_t i = 0; i < lost; i++) {
         pl_pulse_rate_predict(k, belief, v);
         pl_pulse_rate_believe(k, belief, v, v + k->rates);
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulselet._extras import require
-from pulselet._quiet import native_output_held
 from pulselet.errors import ModelError
 
 ARENA_STEP = 16
@@ -21,7 +23,8 @@ class Net:
     Parameters
     ----------
     arena_bytes
-        Size of the tensor arena; 0 leaves it to a generous default.
+        Size of the tensor arena; 0 leaves it to a generous default. One that is too small is refused, but not always:
+        TFLite Micro may crash, and the process with it. `smallest_arena` finds one that works.
 
     Raises
     ------
@@ -68,29 +71,19 @@ def smallest_arena(model: bytes) -> int:
     """Return the bytes of the smallest tensor arena, to 16, with which TFLite Micro works on this computer.
 
     By bisection: what the interpreter says it used is not enough for every net. To work is to give the same outputs.
+    It is tried in other processes, for in an arena that is too small TFLite Micro may crash.
 
     Raises
     ------
     ModelError
-        If the net wants more than 16 MiB.
+        If TFLite Micro refuses the model, or the net wants more than 16 MiB.
     """
-    net = Net(model)
-    probe = np.random.default_rng(0).integers(-128, 128, (2, net.input_size)).astype(np.int8)
-    wanted = net.invoke(probe)
-
-    def works(arena_bytes: int) -> bool:
-        with native_output_held():  # what does not fit is told there
-            try:
-                return bool(np.array_equal(invoke(model, probe, arena_bytes=arena_bytes), wanted))
-            except (ModelError, RuntimeError):
-                return False
-
-    low, high = 0, ARENA_STEP * 64
-    while not works(high):
-        low, high = high, 2 * high
-        if high > ARENA_LIMIT:
-            raise ModelError(f"the net wants a tensor arena of more than {ARENA_LIMIT} bytes")
-    while high - low > ARENA_STEP:
-        middle = (low + high) // 2 // ARENA_STEP * ARENA_STEP
-        low, high = (low, middle) if works(middle) else (middle, high)
-    return high
+    Net(model)  # refuses in words
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "pulselet.model._arena"]
+    done = subprocess.run(command, input=model, env=environment, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise ModelError(f"the search for the smallest arena failed: {done.stderr.decode(errors='replace')[-500:]}")
+    if not (found := int(done.stdout)):
+        raise ModelError(f"the net wants a tensor arena of more than {ARENA_LIMIT} bytes")
+    return found

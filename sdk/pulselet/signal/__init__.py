@@ -1,12 +1,44 @@
 """Causal stages and the pipeline they make: one definition, three executions.
 
-Names are loaded when they are first used, so that `import pulselet.signal` stays quick.
+Names are loaded when they are first used, so that `import pulselet.signal` stays quick; what a type checker reads, and
+`__all__`, repeat the tables below, and a test compares them.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pulselet.signal.activity import ActivityCounts, activity_counts
+    from pulselet.signal.averages import MovingAverage, MovingMedian, RemoveDrift
+    from pulselet.signal.breathing import BreathingRate, breathing_rate
+    from pulselet.signal.ecg_beats import Beats, Columns
+    from pulselet.signal.ecg_peaks import RPeaks, r_peaks
+    from pulselet.signal.ecg_quality import EcgQuality, quality
+    from pulselet.signal.ecg_rhythm import Rhythm
+    from pulselet.signal.electrodermal import Electrodermal
+    from pulselet.signal.features import Features
+    from pulselet.signal.filters import BandPass, Derivative, HighPass, LowPass, Notch
+    from pulselet.signal.heart_rate_variability import HeartRateVariability
+    from pulselet.signal.hrv_metrics import hrv, hrv_windows
+    from pulselet.signal.marking import MarkFlat, MarkSaturation
+    from pulselet.signal.modulations import RespiratoryModulations
+    from pulselet.signal.motion import Enmo, Impact, PostureAngles
+    from pulselet.signal.oxygen import OxygenSaturation, Perfusion
+    from pulselet.signal.pipeline import Branch, Pipeline
+    from pulselet.signal.ppg_pulses import Pulses, pulse_peaks
+    from pulselet.signal.ppg_quality import PpgQuality
+    from pulselet.signal.resampling import Even, Resample
+    from pulselet.signal.run import PipelineStream
+    from pulselet.signal.scaling import Rectify, Scale, Standardize, WindowScale
+    from pulselet.signal.skin_responses import SkinResponses
+    from pulselet.signal.sleep import NonWear, SleepWake
+    from pulselet.signal.steps import Steps
+    from pulselet.signal.temperature import SkinTemperature
+    from pulselet.signal.vectors import Calibrate, Magnitude, Tilt
+    from pulselet.signal.window import Window
+    from pulselet.signal.wrist_rate import PulseRate, pulse_rate
 
 STAGES = {
     "activity": ("ActivityCounts",),
@@ -95,7 +127,63 @@ _MODULES = {
     "PipelineStream": "run",
 }
 
-__all__ = sorted(_MODULES)  # noqa: PLE0605  the table above is the one place
+__all__ = [
+    "ActivityCounts",
+    "BandPass",
+    "Beats",
+    "Branch",
+    "BreathingRate",
+    "Calibrate",
+    "Columns",
+    "Derivative",
+    "EcgQuality",
+    "Electrodermal",
+    "Enmo",
+    "Even",
+    "Features",
+    "HeartRateVariability",
+    "HighPass",
+    "Impact",
+    "LowPass",
+    "Magnitude",
+    "MarkFlat",
+    "MarkSaturation",
+    "MovingAverage",
+    "MovingMedian",
+    "NonWear",
+    "Notch",
+    "OxygenSaturation",
+    "Perfusion",
+    "Pipeline",
+    "PipelineStream",
+    "PostureAngles",
+    "PpgQuality",
+    "PulseRate",
+    "Pulses",
+    "RPeaks",
+    "Rectify",
+    "RemoveDrift",
+    "Resample",
+    "RespiratoryModulations",
+    "Rhythm",
+    "Scale",
+    "SkinResponses",
+    "SkinTemperature",
+    "SleepWake",
+    "Standardize",
+    "Steps",
+    "Tilt",
+    "Window",
+    "WindowScale",
+    "activity_counts",
+    "breathing_rate",
+    "hrv",
+    "hrv_windows",
+    "pulse_peaks",
+    "pulse_rate",
+    "quality",
+    "r_peaks",
+]
 
 
 def __getattr__(name: str) -> Any:

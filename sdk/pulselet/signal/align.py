@@ -21,6 +21,8 @@ class Aligner:
     Positions are relative to the oldest row that is still awaited, so that nothing grows with time: the C form keeps
     the same integers. A row is lost exactly if it was lost in some branch, whatever the order in which the branches
     come, as long as none is more than `ahead` rows ahead of another; what is lost in one branch waits for no other.
+    However long a branch is silent, positions stay within 32 bits: others pass it only by rows that were declared lost,
+    and `check` bounds these.
     """
 
     def __init__(self, widths: tuple[int, ...], ahead: int) -> None:

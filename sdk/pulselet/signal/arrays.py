@@ -41,8 +41,8 @@ def numbers(function: str, wanted: str, values: ArrayLike, *, dimensions: tuple[
 
 def rate(function: str, rate_hz: float) -> float:
     """Return the rate as a number above 0; PipelineError if it is none."""
-    good = isinstance(rate_hz, (int, float, np.integer, np.floating)) and math.isfinite(rate_hz) and rate_hz > 0
-    if not good:
+    number = isinstance(rate_hz, (int, float, np.integer, np.floating)) and not isinstance(rate_hz, bool)
+    if not (number and math.isfinite(rate_hz) and rate_hz > 0):
         raise PipelineError(f"{function}: wanted a rate above 0 Hz, got {rate_hz!r}")
     return float(rate_hz)
 

@@ -31,6 +31,10 @@ class DeviceTime:
     as can be, and the other signals that started anew with it are lined up with this one again. A signal without a
     clock goes by its index alone. A clock that is set back by more than an hour is another clock, gap or not.
 
+    A signal that stops and is never declared lost is awaited: the pipeline refuses the others once they are `ahead_s`
+    further. Whoever knows that it has stopped says so with a `Gap` of the samples that are missing, as often as it
+    takes; rows that need them are lost, and the signal finds its place when it comes back.
+
     Parameters
     ----------
     rates

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pulselet.signal.ecg_peaks import RPeaks
+from pulselet.signal.ecg_peaks import LONGEST, RPeaks, RPeaksKernel
+from pulselet.signal.ecg_peaks import Beat as Peak
 from pulselet.signal.filters import BandPass, SosKernel, group_delay_s
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, State, check, even_rate
 
@@ -50,7 +51,7 @@ class BeatsKernel(Kernel):
     of its numbers is there, whichever comes later.
     """
 
-    def __init__(self, peaks: Kernel, band: SosKernel, every: int, before: int, after: int) -> None:
+    def __init__(self, peaks: RPeaksKernel, band: SosKernel, every: int, before: int, after: int) -> None:
         rate_hz = peaks.source.rate_hz
         assert rate_hz is not None
         self.peaks, self.band, self.every, self.before, self.after = peaks, band, every, before, after
@@ -72,7 +73,7 @@ class BeatsKernel(Kernel):
     def step(self, state: BeatsState, x: Samples) -> tuple[Samples, BeatsState]:
         if len(x) == 0:
             return np.empty((0, self.output.width), np.float32), state
-        events, peaks = self.peaks.step(state.peaks, x)
+        events, peaks = self.peaks.beats(state.peaks, x[:, 0])
         filtered, band = self.band.step(state.filtered, x)
         after = state.samples + len(x)
         ring = np.concatenate([state.ring, filtered[-state.samples % self.every :: self.every, 0]])
@@ -82,18 +83,19 @@ class BeatsKernel(Kernel):
         kept = ring[len(ring) - self.room :].copy()
         return rows, BeatsState(peaks, band, after, state.fresh, kept, place, row_place, waiting)
 
-    def _queued(self, state: BeatsState, events: Samples, after: int) -> tuple[int, list[Beat], tuple[Beat, ...]]:
+    def _queued(self, state: BeatsState, events: list[Peak], after: int) -> tuple[int, list[Beat], tuple[Beat, ...]]:
         """Return the newest R peak, the beats whose rows are complete, and those that still wait."""
         ready: list[Beat] = []
         waiting, place = list(state.waiting), state.place
-        for since, valid, lag, amplitude in events[:, :4]:
-            place += int(since)
-            known = place + int(lag)
+        for peak in events:
+            place += peak.since  # as an integer: the float32 of a row is not exact after a long pause
+            known = place + peak.lag
             while waiting and waiting[0].ready < known:
                 ready.append(waiting.pop(0))
             if len(waiting) < self.queue:
                 complete = (self._centre(place) + self.after) * self.every
-                waiting.append(Beat(place, int(since), bool(valid > 0), amplitude, max(known, complete)))
+                amplitude = np.float32(peak.amplitude)
+                waiting.append(Beat(place, peak.since, peak.valid, amplitude, max(known, complete)))
         while waiting and waiting[0].ready < after:
             ready.append(waiting.pop(0))
         return place, ready, tuple(waiting)
@@ -111,7 +113,7 @@ class BeatsKernel(Kernel):
             if begin < fresh or begin <= newest - self.room:
                 continue
             valid = beat.valid and beat.place - beat.since == row_place
-            heads.append((beat.place - row_place, valid, beat.ready - beat.place, beat.amplitude))
+            heads.append((min(beat.place - row_place, LONGEST), valid, beat.ready - beat.place, beat.amplitude))
             begins.append(begin - first)
             row_place = beat.place
         rows = np.empty((len(heads), self.output.width), np.float32)

@@ -40,7 +40,7 @@ SEARCH_S, ARM_S = 0.06, 0.033  # the R peak is sought this far to each side; a s
 SETTLE_S = 0.1  # after the start or a gap there are no beats for so long
 RECENT_S = (0.7, 1.4, 2.8)
 TINY = np.float32(1e-30)
-FAR = 4096  # samples at the low rate that seem to have passed before the start and in a gap
+FAR = 4096  # time at the start and after a gap: samples at the low rate since the candidates that are not known
 LONGEST = 2**30  # samples that `since` counts
 
 WORDS = 199  # of state in C, without the rings
@@ -129,8 +129,8 @@ class RPeaksKernel(Kernel):
 
     def gap(self, state: State, lost: int) -> tuple[int, State]:
         m, new, samples = state.memory, self.start(), state.samples + lost
-        m = replace(m.copy(), last=-1, refused=[], best=-1, pending=None)
-        return 0, replace(new, samples=samples, origin=samples, time=state.time + FAR, number=state.number, memory=m)
+        m = replace(m.copy(), last=-1, refused=[], best=-1, pending=None, free=0)
+        return 0, replace(new, samples=samples, origin=samples, number=state.number, memory=m)
 
     def step(self, state: State, x: Samples) -> tuple[Samples, State]:
         beats, state = self.beats(state, x[:, 0])

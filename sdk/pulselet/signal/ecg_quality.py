@@ -92,11 +92,12 @@ class EcgQualityKernel(Kernel):
         shapes, heights = state.shapes, state.heights
         if len(rows):
             similarity, known, shapes, heights = self._similar(state, rows[:, 4:])
-            places = beats.row_place - (np.cumsum(rows[::-1, 0]) - rows[::-1, 0])[::-1].astype(np.int64)
+            since = rows[::-1, 0].astype(np.int64)  # integers: a float32 is not exact after a long pause
+            places = beats.row_place - (np.cumsum(since) - since)[::-1]
             at = (places + rows[:, 2].astype(np.int64)) // self.hop - first + self.bins - 1
             _compared(bins, at[known], similarity[known])
             valid = rows[:, 1] > 0
-            self._followed(bins, at[valid], np.clip(rows[valid, 0], 1, 1e9).astype(np.int64))
+            self._followed(bins, at[valid], np.maximum(rows[valid, 0], 1).astype(np.int64))
         ended = np.lib.stride_tricks.sliding_window_view(bins, self.bins, axis=0)[:count]
         return self._quality(ended), QualityState(beats, bins[count:].copy(), last, run, shapes, heights)
 
@@ -293,12 +294,12 @@ def quality(signal: ArrayLike, *, rate_hz: float, kind: str) -> tuple[NDArray[np
     """
     if kind not in ("ecg", "ppg"):
         raise PipelineError(f"quality: wanted kind 'ecg' or 'ppg', got {kind!r}")
+    x, rate_hz = numbers("quality", "one channel of numbers (n,)", signal), rate("quality", rate_hz)
     if kind == "ppg":
         from pulselet.signal.ppg_quality import ppg_quality
 
-        return ppg_quality(signal, rate_hz)
-    x = numbers("quality", "one channel of numbers (n,)", signal)
-    kernel = EcgQuality().design(Format(rate("quality", rate_hz), 1))
+        return ppg_quality(x, rate_hz)
+    kernel = EcgQuality().design(Format(rate_hz, 1))
     rows, seconds = fold([kernel], x[:, None])
     assert kernel.output.rate_hz is not None
     return (seconds + 1) / kernel.output.rate_hz, rows[:, 0]

@@ -22,6 +22,7 @@ TIMED = ("slope", "jerk_rms", *SPECTRAL)
 """Those that need the rate of the samples in a window."""
 
 LONGEST = 4096
+FASTEST_HZ = 1e6
 
 
 class FeaturesKernel(Kernel):
@@ -171,7 +172,8 @@ class Features(Stage):
             source.clock_hz in (None, self.sample_hz) or self.sample_hz == 0, self, "the window's rate", self.sample_hz
         )
         rate_hz = self.sample_hz or source.clock_hz or 0.0
-        known = 0 < rate_hz < math.inf or not any(name in TIMED for name in self.names)
+        check(rate_hz <= FASTEST_HZ, self, f"a sample_hz up to {FASTEST_HZ:g}", rate_hz)
+        known = rate_hz > 0 or not any(name in TIMED for name in self.names)
         check(known, self, f"a sample_hz above 0 for {', '.join(n for n in self.names if n in TIMED)}", rate_hz)
         return rate_hz
 

@@ -5,6 +5,7 @@ All start as if their first sample had been there for ever, so gravity or an off
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +17,8 @@ from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, 
 
 TOLERANCE = 1e-3
 """Largest relative error against float64 that a float32 filter may have before it is refused."""
+LOWEST_PART = 1e-6
+"""Of the rate: the lowest corner that is tried; further down, even float64 cannot tell the coefficients apart."""
 
 
 class SosKernel(Kernel):
@@ -83,7 +86,7 @@ def sections(
     Parameters
     ----------
     lowest_hz
-        The filter's slowest corner, which decides how long it is compared with float64.
+        The filter's slowest corner, or the width of its band, which decides how long it is compared with float64.
     middle_hz
         The middle of the pass band, where the latency is declared.
 
@@ -93,6 +96,8 @@ def sections(
         If float32 is too coarse for them.
     """
     rate_hz = even_rate(stage, source)
+    if not lowest_hz >= LOWEST_PART * rate_hz:
+        raise _too_low(stage, lowest_hz, rate_hz, f"wanted at least {LOWEST_PART:.0e} of the rate")
     kernel = SosKernel(sos, source, max(0.0, group_delay_s(sos, middle_hz, rate_hz)))
     _refuse_if_coarse(stage, sos, kernel, lowest_hz, rate_hz)
     return kernel
@@ -109,7 +114,8 @@ def _butterworth(stage: Stage, order: int, corners_hz: tuple[float, ...], kind: 
     sos = cast("NDArray[np.float64]", butter(order, corners, kind, fs=rate_hz, output="sos"))
     # a low-pass passes DC, a high-pass half the rate, a band-pass the geometric mean of its corners
     middle_hz = {"lowpass": 0.0, "highpass": rate_hz / 2 - 1e-9}.get(kind, float(np.sqrt(np.prod(corners_hz))))
-    return sections(stage, sos, source, lowest_hz=corners_hz[0], middle_hz=middle_hz)
+    lowest_hz = min(corners_hz[0], corners_hz[-1] - corners_hz[0] or math.inf)
+    return sections(stage, sos, source, lowest_hz=lowest_hz, middle_hz=middle_hz)
 
 
 def _refuse_if_coarse(
@@ -124,10 +130,12 @@ def _refuse_if_coarse(
     single, _ = sosfilt(kernel.sos, x, zi=kernel.zi * x[0])
     error = float(np.max(np.abs(exact - single)) / np.max(np.abs(exact)))
     if not error <= TOLERANCE:
-        raise PipelineError(
-            f"{type(stage).__name__}: {cutoff_hz:g} Hz at {rate_hz:g} Hz is too low for float32 "
-            f"(error {error:.1e}, wanted at most {TOLERANCE:.0e}): decimate first, RemoveDrift, or raise the cut-off"
-        )
+        raise _too_low(stage, cutoff_hz, rate_hz, f"error {error:.1e}, wanted at most {TOLERANCE:.0e}")
+
+
+def _too_low(stage: Stage, cutoff_hz: float, rate_hz: float, why: str) -> PipelineError:
+    what = f"{type(stage).__name__}: {cutoff_hz:g} Hz at {rate_hz:g} Hz is too low for float32"
+    return PipelineError(f"{what} ({why}): decimate first, RemoveDrift, or raise the cut-off")
 
 
 @dataclass(frozen=True)

@@ -279,8 +279,9 @@ class HeartRateVariability(Stage):
     - `since`: ticks since the row before; `used`, `ectopic`, `lost`: intervals that are NN; valid but not NN; not
       valid. `covered`: share of the window that NN intervals cover, 0 to 1: below about 0.9 be wary.
     - `mean_nn_ms`; `sdnn_ms`: standard deviation of NN intervals (n - 1); `rmssd_ms`: root of the mean square of
-      successive differences; `pnn50`: percentage of these above 50 ms; `heart_rate_bpm`: 60,000 / mean NN. Task Force
-      of ESC and NASPE, Circulation 93, 1996.
+      successive differences; `pnn50`: percentage of these above 50 ms (of the differences, where the Task Force divides
+      by the number of intervals: one more, if nothing is left out); `heart_rate_bpm`: 60,000 / mean NN. Task Force of
+      ESC and NASPE, Circulation 93, 1996.
     - `sd1_ms`, `sd2_ms`: of the Poincare plot: standard deviations (n - 1) of difference and of sum of successive NN
       intervals, by the root of two. Brennan et al., IEEE Transactions on Biomedical Engineering 48, 2001.
     - `sample_entropy`: -ln(A / B), A and B being pairs of templates of 3 and of 2 intervals within 0.2 SDNN;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,9 +71,12 @@ def hrv(peaks: ArrayLike, *, rate_hz: float, tolerance: float = 0.2) -> Hrv:
     >>> found.used, found.mean_nn_ms, found.sdnn_ms
     (239, 1000.0, 0.0)
     """
-    at, rate_hz = _indices(peaks), rate("hrv", rate_hz)
+    at, rate_hz = _indices("hrv", peaks), rate("hrv", rate_hz)
     duration_s = float(at[-1] - at[0]) / rate_hz
-    stage = HeartRateVariability(
+    found = _rows(
+        "hrv",
+        at,
+        rate_hz,
         window_s=duration_s,
         hop_s=max(1.0, duration_s),
         tolerance=tolerance,
@@ -81,7 +84,7 @@ def hrv(peaks: ArrayLike, *, rate_hz: float, tolerance: float = 0.2) -> Hrv:
         frequency=duration_s <= LONGEST_SPECTRUM_S,
         entropy=len(at) <= MOST_ENTROPY_BEATS,
     )
-    return _rows(stage, at, rate_hz)[-1]
+    return found[-1]
 
 
 def hrv_windows(
@@ -96,26 +99,30 @@ def hrv_windows(
 
     Other parameters and errors are those of `hrv`; a series shorter than a window gives none.
     """
-    at, rate_hz = _indices(peaks), rate("hrv", rate_hz)
-    stage = HeartRateVariability(
-        window_s=window_s, hop_s=hop_s, tolerance=tolerance, most_beats=max(4, math.ceil(4 * window_s))
-    )
-    return _rows(stage, at, rate_hz)
+    at, rate_hz = _indices("hrv_windows", peaks), rate("hrv_windows", rate_hz)
+    return _rows("hrv_windows", at, rate_hz, window_s=window_s, hop_s=hop_s, tolerance=tolerance)
 
 
-def _indices(peaks: ArrayLike) -> NDArray[np.int64]:
+def _indices(function: str, peaks: ArrayLike) -> NDArray[np.int64]:
     wanted = "sample indices of two R peaks or more, ascending whole numbers in one dimension"
-    given = numbers("hrv", wanted, peaks)
+    given = numbers(function, wanted, peaks)
     at: NDArray[np.int64] = np.where(np.abs(given) < 2**53, given, 0).astype(np.int64)
     if len(at) < 2 or not np.array_equal(at, given) or (np.diff(at) <= 0).any():
         raise PipelineError(
-            f"hrv: wanted {wanted}, got {given.dtype} {given.shape}: times in seconds want rounding to samples first"
+            f"{function}: wanted {wanted}, got {given.dtype} {given.shape}: "
+            "times in seconds want rounding to samples first"
         )
     return at
 
 
-def _rows(stage: HeartRateVariability, at: NDArray[np.int64], rate_hz: float) -> list[Hrv]:
-    kernel = stage.design(Format(None, 2, names=("since", "valid"), clock_hz=rate_hz))
+def _rows(function: str, at: NDArray[np.int64], rate_hz: float, **parameters: float) -> list[Hrv]:
+    try:
+        stage = HeartRateVariability(**parameters)  # type: ignore[arg-type]
+        if "most_beats" not in parameters:  # room for all that can be normal
+            stage = replace(stage, most_beats=max(4, min(len(at), math.ceil(4 * stage.window_s))))
+        kernel = stage.design(Format(None, 2, names=("since", "valid"), clock_hz=rate_hz))
+    except PipelineError as error:  # of the stage, which the caller has not named
+        raise PipelineError(f"{function}: {str(error).partition(': ')[2]}") from error
     events: Samples = np.ones((len(at), 2), np.float32)
     events[0] = 0  # nothing is known before the first beat
     events[1:, 0] = np.diff(at)

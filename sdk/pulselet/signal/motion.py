@@ -151,9 +151,10 @@ class PostureKernel(Kernel):
 class PostureAngles(Stage):
     """Pitch, roll and inclination in degrees, of what a low-pass leaves of the acceleration: mostly gravity.
 
-    Axes as x forward, y to the left, z up, and 1 g upward at rest. Pitch (-90 to 90) is that of x, positive nose up is
-    negative x; roll (-180 to 180) is about x; inclination (0 to 180) is the angle between z and the vertical. As in
-    Pedley, "Tilt sensing using a three-axis accelerometer", NXP AN3461, 2013. At 0 g all angles are 0.
+    Axes as x forward, y to the left, z up, so that z shows 1 g at rest. Pitch (-90 to 90) is the turn about y, positive
+    with x downward; roll (-180 to 180) the turn about x, positive with y upward; inclination (0 to 180) the angle
+    between z and the vertical. Formulas of Pedley, "Tilt sensing using a three-axis accelerometer", NXP AN3461, 2013.
+    At 0 g all angles are 0.
     """
 
     cutoff_hz: float = 0.5

@@ -17,6 +17,8 @@ APART_S = 0.12
 HIGHEST_RATIO = np.float32(4.0)
 LEAST_PART = np.float32(1e-4)
 LEAST_POWER = np.float32(1e-30)
+LEAST_CHANGE = 2.0**-17
+"""Of the light, root mean square: a constant leaves up to 1e-6 of itself in float32 filters, a weak pulse 5e-5."""
 LARGEST_COEFFICIENT = 1e4
 NOT_CALIBRATED = "not calibrated"
 
@@ -76,6 +78,7 @@ class OxygenKernel(Kernel):
     def __init__(self, source: Format, apart: int, curve: tuple[float, ...], name: str) -> None:
         self.source, self.apart = source, apart
         self.curve = np.array(curve, np.float32)
+        self.least_change = F(LEAST_CHANGE**2 * (source.length - apart))  # of the power, over the mean squared
         self.output = Format(source.rate_hz, 3, names=(name, "ratio", "correlation"))
         self.operations = 10 * source.length
 
@@ -89,6 +92,9 @@ class OxygenKernel(Kernel):
         both, red_power, power = _total(red * infrared), _total(red * red), _total(infrared * infrared)
         known = (power > LEAST_POWER) & (red_power > LEAST_POWER) & (mean[:, 1] > 0)
         known &= mean[:, 0] > LEAST_PART * mean[:, 1]
+        known &= (red_power > mean[:, 0] * mean[:, 0] * self.least_change) & (
+            power > mean[:, 1] * mean[:, 1] * self.least_change
+        )
         one = F(1)
         slope = both / np.where(known, power, one)
         ratio = slope * (np.where(known, mean[:, 1], one) / np.where(known, mean[:, 0], one))
@@ -108,6 +114,7 @@ class OxygenKernel(Kernel):
             ("highest_ratio", HIGHEST_RATIO),
             ("least_part", LEAST_PART),
             ("least_power", LEAST_POWER),
+            ("least_change", self.least_change),
         )
         return CForm("oxygen", "pl_oxygen.h", fields, state_words=0)
 
@@ -143,7 +150,8 @@ class OxygenSaturation(Stage):
     White noise in the infrared channel pulls R towards 0: a low-pass of some 5 Hz before the windows keeps it out.
 
     Columns: `spo2` (or `spo2_uncalibrated`), `ratio`, up to 4, and `correlation` of the two changes, 0 to 1: low
-    where movement or noise make the ratio meaningless. All three are 0 where there is no light or no change.
+    where movement or noise make the ratio meaningless. All three are 0 where there is no light, or no change:
+    of either channel less than 2**-17 of its light, root mean square, so rounding is none.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from pulselet.signal.arrays import fold, numbers, rate
 from pulselet.signal.filters import LowPass
 from pulselet.signal.stage import CForm, Format, Kernel, Samples, Stage, check, even_rate
 
+F = np.float32
 NAMES = ("since", "valid", "lag", "amplitude", "foot")
 SLOWEST_HZ, FASTEST_HZ = 20.0, 500.0
 CUTOFF_HZ, MEAN_HZ = 3.5, 0.67
@@ -26,17 +27,17 @@ EARLY_S = 0.5
 SCORE_PART, ABOVE_PART, EARLY_PART = 0.04, 0.1, 0.22
 LEARNT_SCORE, LEARNT_ABOVE = 0.7, 0.55
 """What is usual at first: parts of the best score in the time of learning, and of that one's height."""
-LEAST_PART = 0.001
-"""What is learnt anew must reach this part of what was usual: the rounding of a flat line is no pulse."""
+LEAST_PART, FADE = 0.001, F(0.5)
+"""What is learnt anew must reach this part of what was usual, and half of what it had to reach the last time: so the
+rounding of a flat line is no pulse, nor if filters before it ring down first."""
 FARTHEST = 2**24
 """Samples that `since` counts at the most: whole numbers up to here are exact in float32."""
 
-F = np.float32
 Row: TypeAlias = "tuple[int | np.float32, ...]"
 ZERO = F(0)
 
 
-STATE_WORDS = 13 + 3 * 7 + 9 + 2 * KEPT
+STATE_WORDS = 13 + 3 * 7 + 10 + 2 * KEPT
 
 
 class _Stroke(NamedTuple):
@@ -81,6 +82,7 @@ class _State:
     whole: bool = False  # whether no sample was lost since the last pulse
     learnt: bool = False
     since_at: int = 0  # since when it learns, or since when no pulse has come
+    least: np.float32 = ZERO  # score above which it learns
     best: np.float32 = ZERO  # score, while it learns
     height: np.float32 = ZERO  # of the best
     scores: tuple[np.float32, ...] = (ZERO,) * KEPT  # of the last pulses, oldest first
@@ -227,17 +229,13 @@ class PulsesKernel(Kernel):
         """Learn the usual score at the start, and anew when no pulse has come for long."""
         if state.learnt and at - state.since_at >= self.quiet and state.pending is None:
             state.learnt, state.since_at, state.best = False, at, ZERO
-        elif not state.learnt and at - state.since_at >= self.learn and state.best > self._least(state):
+            state.least = max(F(LEAST_PART) * sorted(state.scores)[RANK], FADE * state.least)
+        elif not state.learnt and at - state.since_at >= self.learn and state.best > state.least:
             state.learnt, state.since_at = True, at
             state.scores = (F(LEARNT_SCORE) * state.best,) * KEPT
             state.above = (F(LEARNT_ABOVE) * state.height,) * KEPT
         if not state.learnt and stroke.score > state.best:
             state.best, state.height = stroke.score, stroke.height
-
-    @staticmethod
-    def _least(state: _State) -> np.float32:
-        """Return the score above which pulses are learnt: 0 for the first time."""
-        return F(LEAST_PART) * sorted(state.scores)[RANK]
 
     def _is_pulse(self, state: _State, stroke: _Stroke) -> bool:
         if state.last_at is not None and stroke.peak_at - state.last_at < self.refractory:
@@ -282,7 +280,8 @@ class Pulses(Stage):
     and 0.1 later: a diastolic wave lies near the mean or below it, whatever the rhythm (as in the moving averages of
     Elgendi et al., PLoS ONE 8, 2013). Usual is the third highest of the last 7 pulses. Pulses within 0.3 s of the last
     one are left out. In the first 2 s it learns what is usual, and nothing comes out; when no pulse has come for 3 s it
-    learns anew. Movement has rises too: `PpgQuality` says what to trust.
+    learns anew, from pulses that reach a thousandth of the usual score at least: a flat line has none. Movement has
+    rises too: `PpgQuality` says what to trust.
 
     A gap is held: `since` counts the lost samples too, the interval over it is not valid, a pulse that waits goes
     out with the first sample after it, and the stages after this one need not know.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from pulselet.signal.stage import Samples
 from pulselet.signal.window import LONGEST_GAP
 
 if TYPE_CHECKING:
-    from pulselet.signal.pipeline import Pipeline
+    from pulselet.signal.pipeline import Branch, Pipeline
 
 LIMIT = np.float32(1e12)
 """A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
@@ -66,14 +67,7 @@ class PipelineStream:
     def advance(self, name: str, values: Samples) -> tuple[Samples, NDArray[np.int64]]:
         """Return what `push` does as two arrays: rows `(n, *shape)`, or `(n, channels)` without length, and starts."""
         branch = self._branch(name)
-        wanted = self.pipeline.branches[branch].channels
-        if not isinstance(values, np.ndarray):
-            raise PipelineError(f"branch {name!r} wants a float32 array (n, {wanted}), got {type(values).__name__}")
-        if values.ndim != 2 or values.shape[1] != wanted or values.dtype != np.float32:
-            raise PipelineError(
-                f"branch {name!r} wants float32 (n, {wanted}) in {self.pipeline.branches[branch].unit}, "
-                f"got {values.dtype} {values.shape}"
-            )
+        _require_samples(self.pipeline.branches[branch], values)
         rows, starts = [], []
         for usable, run in _runs(values):
             for segment in self._one_branch(branch, run) if usable else self._lost(branch, len(run)):
@@ -92,14 +86,24 @@ class PipelineStream:
             If the gap is not from 1 to 2**29 samples, or the branch is as far ahead of another already.
         """
         branch = self._branch(name)
+        if isinstance(lost, bool) or not isinstance(lost, Integral):
+            raise PipelineError(f"a gap wants a whole number of lost samples, got {lost!r}")
         if not 1 <= lost <= LONGEST_GAP:
             raise PipelineError(f"a gap wants 1 to {LONGEST_GAP} lost samples, got {lost}: after more, start anew")
-        for segment in self._lost(branch, lost):
+        for segment in self._lost(branch, int(lost)):
             self._together(segment)
 
     def clean(self, name: str, values: Samples) -> Samples:
-        """Return what the branch's stages make of the next `values`, without what comes after."""
-        return self._branches[self._branch(name)].step(values)
+        """Return what the branch's stages make of the next `values`, without what comes after.
+
+        Raises
+        ------
+        PipelineError
+            If the branch is unknown or the array does not fit it.
+        """
+        branch = self._branch(name)
+        _require_samples(self.pipeline.branches[branch], values)
+        return self._branches[branch].step(values)
 
     def _one_branch(self, branch: int, run: Samples) -> list[Segment]:
         rows = self._branches[branch].step(run)
@@ -139,9 +143,18 @@ class PipelineStream:
         return np.concatenate([np.empty((0, length * channels), np.float32), *rows]).reshape(shape)
 
     def _branch(self, name: str) -> int:
-        if name not in self._index:
+        if not isinstance(name, str) or name not in self._index:
             raise PipelineError(f"unknown branch {name!r}; the pipeline has {sorted(self._index)}")
         return self._index[name]
+
+
+def _require_samples(branch: Branch, values: object) -> None:
+    wanted = f"(n, {branch.channels})"
+    if not isinstance(values, np.ndarray):
+        raise PipelineError(f"branch {branch.name!r} wants a float32 array {wanted}, got {type(values).__name__}")
+    if values.ndim != 2 or values.shape[1] != branch.channels or values.dtype != np.float32:
+        got = f"{values.dtype} {values.shape}"
+        raise PipelineError(f"branch {branch.name!r} wants float32 {wanted} in {branch.unit}, got {got}")
 
 
 def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:

@@ -41,7 +41,7 @@ class ScaleKernel(Kernel):
 
 
 def _numbers(value: tuple[float, ...] | float) -> tuple[float, ...]:
-    return (float(value),) if isinstance(value, (int, float)) else tuple(map(float, value))
+    return (value,) if isinstance(value, float) else value
 
 
 def _table(stage: Stage, name: str, given: NDArray[np.float64], channels: int) -> Samples:
@@ -72,6 +72,7 @@ class Scale(Stage):
     offset: tuple[float, ...] | float = (0.0,)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("gain", "offset"):
             object.__setattr__(self, name, _numbers(getattr(self, name)))
 
@@ -96,6 +97,7 @@ class Standardize(Stage):
     std: tuple[float, ...] | float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("mean", "std"):
             object.__setattr__(self, name, _numbers(getattr(self, name)))
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
+from pulselet.signal.parameters import make_plain
 
 Samples = NDArray[np.float32]
 State = Any
@@ -43,6 +44,11 @@ class Format:
         Moments in a row: 1, or the samples of a window, oldest first.
     clock_hz
         Of events: the rate of the samples that `since` counts. Of windows: the rate of the samples in them.
+
+    Raises
+    ------
+    PipelineError
+        If a value is not of its type; numbers of numpy become numbers of Python.
     """
 
     rate_hz: float | None
@@ -51,6 +57,9 @@ class Format:
     names: tuple[str, ...] = ()
     length: int = 1
     clock_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        make_plain(self)
 
     @property
     def width(self) -> int:
@@ -141,13 +150,22 @@ class Kernel(ABC):
 
 
 class Stage(ABC):
-    """Parameters of one step of a pipeline, with units in their names."""
+    """Parameters of one step of a pipeline, with units in their names.
+
+    Raises
+    ------
+    PipelineError
+        When made, if a parameter is not of its type; numbers of numpy become numbers of Python.
+    """
 
     registry: ClassVar[dict[str, type[Stage]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Stage.registry[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        make_plain(self)
 
     @abstractmethod
     def design(self, source: Format) -> Kernel:

@@ -162,7 +162,8 @@ class Tilt(Stage):
     """Pitch and roll in degrees from acceleration, right while it is gravity alone: put a `LowPass` before it.
 
     Pitch is `atan2(-x, sqrt(y² + z²))`, -90 to 90; roll `atan2(y, z)`, -180 to 180: turns about z, then y, then x
-    (Pedley 2013, Freescale AN3461). Lying flat, z up, both are 0. Looking straight up or down, roll means nothing.
+    (Pedley 2013, Freescale AN3461). Lying flat, z up, both are 0; x downward is a positive pitch, y upward a
+    positive roll. Looking straight up or down, roll means nothing.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,11 +52,31 @@ WORKING_HZ = 25.0
 CROSSINGS = 4
 """Of the resampling filter: its wide transition lies above the band, and it is late by 0.16 s only."""
 FORGET = 32
-"""Windows of a gap after which nothing is known any more."""
+"""Windows in a row, lost or flat, after which nothing is known any more."""
+FLAT_LEVEL = F(2**-17)
+"""A channel of light is flat in a window whose swing is at most this part of its level: a constant leaves up to 1e-6 of
+itself in float32 filters, a weak pulse is 5e-4 of its light."""
+FLAT_USUAL = F(2**-9)
+"""It is flat as well if the swing is at most this part of what is usual: without the offset, as after a high-pass, the
+level says nothing. Movement seldom makes swings a hundred times those of the pulse."""
+LEARN, FADE = F(1 / 8), F(1 / 256)
+"""How much of the usual swing a window with light renews, and one without loses: so nothing is flat for ever."""
+
+
+class _State(NamedTuple):
+    belief: Samples  # (rates,): the probability of each
+    usual: Samples  # (channels of light,): mean swing of the windows that were not flat; 0 before the first
+    silent: int  # windows since the last one that said anything, one more than FORGET at most
+
+
+class _Windows(NamedTuple):
+    power: Samples  # (n, channels, bins): spectra in the band
+    swing: Samples  # (n, channels): the farthest from the straight line through the window, tapered
+    level: Samples  # (n, channels): the farthest from zero
 
 
 class PulseRateKernel(Kernel):
-    """Rows `(length, channels)` to rows (rate, confidence). The state is the probability of each rate of the grid."""
+    """Rows `(length, channels)` to rows (rate, confidence); the state is what `_State` lists, None before the first."""
 
     def __init__(self, stage: PulseRate, source: Format, sample_hz: float, hop_s: float, size: int) -> None:
         self.source = source
@@ -90,23 +111,50 @@ class PulseRateKernel(Kernel):
         transforms = source.channels * (self.fft.operations + 8 * self.length)
         self.operations = transforms + 8 * self.bins * self.ppg + self.rates * (3 * len(self.spread) + 60)
 
-    def start(self) -> Samples | None:
+    def start(self) -> _State | None:
         return None
 
-    def step(self, state: Samples | None, x: Samples) -> tuple[Samples, Samples | None]:
-        if len(x) == 0:
-            return np.empty((0, 2), np.float32), state
-        parts = []
+    def step(self, state: _State | None, x: Samples) -> tuple[Samples, _State | None]:
+        parts = [np.empty((0, 2), np.float32)]
         for at in range(0, len(x), BATCH):
-            y, state = self._follow(state, self.evidence(x[at : at + BATCH]))
+            belief, usual, silent = state or _State(self._anything(), np.zeros(self.ppg, np.float32), 0)
+            windows = self._windows(x[at : at + BATCH])
+            lit, usual = self._lit(usual, windows)
+            silences = self._silences(silent, lit)
+            y, belief = self._follow(belief, silences, self._evidence(windows.power, lit))
+            state = _State(belief, usual, silences[-1])
             parts.append(y)
         return np.concatenate(parts), state
 
-    def evidence(self, x: Samples) -> Samples:
-        """Return for windows `(n, width)` how far each rate of the grid stands out `(n, rates)`, 0 to 60."""
-        power = self.fft.power(self._tapered(x))[:, :, self.first : self.first + self.bins]
+    def _windows(self, x: Samples) -> _Windows:
+        v = x.reshape(len(x), self.length, -1)
+        tapered = self._tapered(v)
+        power = self.fft.power(tapered)[:, :, self.first : self.first + self.bins]
+        return _Windows(power, np.abs(tapered).max(axis=2), np.abs(v).max(axis=1))
+
+    def _lit(self, usual: Samples, windows: _Windows) -> tuple[NDArray[np.bool_], Samples]:
+        """Return in which windows which channels of light are not flat `(n, ppg)`, and the usual swing after them."""
+        swing = windows.swing[:, : self.ppg]
+        lit = swing > windows.level[:, : self.ppg] * FLAT_LEVEL
+        for now, seen in zip(swing, lit, strict=True):
+            seen &= now > usual * FLAT_USUAL
+            learnt = np.where(usual > 0, usual + (now - usual) * LEARN, now)
+            usual = np.where(seen, learnt, usual - usual * FADE)
+        return lit, usual
+
+    @staticmethod
+    def _silences(silent: int, lit: NDArray[np.bool_]) -> list[int]:
+        """Return of each window how many in a row say nothing, itself included."""
+        found = []
+        for channels in lit:
+            silent = 0 if channels.any() else min(silent + 1, FORGET + 1)
+            found.append(silent)
+        return found
+
+    def _evidence(self, power: Samples, lit: NDArray[np.bool_]) -> Samples:
+        """Return how far each rate of the grid stands out `(n, rates)`, 0 to 60; where it is flat, nothing does."""
         motion = self._motion(power[:, self.ppg :]) if power.shape[1] > self.ppg else F(0)
-        found = np.zeros((len(x), self.rates), np.float32)
+        found = np.zeros((len(power), self.rates), np.float32)
         harmonics = max(0, min(self.rates, (self.first + self.bins - 1) // 2 - self.low + 1))
         low = self.low - self.first
         double = 2 * self.low - self.first
@@ -117,16 +165,15 @@ class PulseRateKernel(Kernel):
             clear = root * (F(self.bins) / np.maximum(fold_sum(root), SMALLEST))[:, None]
             one = clear[:, low : low + self.rates].copy()
             one[:, :harmonics] += self.harmonic * clear[:, double : double + 2 * harmonics : 2]
-            found += one
+            found += np.where(lit[:, channel, None], one, F(0))
         return np.asarray(np.minimum(found * self.part, MOST))
 
-    def _tapered(self, x: Samples) -> Samples:
-        """Return the windows without mean and slope, tapered and padded, `(n, channels, size)`."""
-        v = x.reshape(len(x), self.length, -1)
+    def _tapered(self, v: Samples) -> Samples:
+        """Return windows `(n, length, channels)` without mean and slope, tapered and padded, `(n, channels, size)`."""
         mean = fold_sum(v, axis=1) / F(self.length)
         slope = fold_sum(v * self.time[:, None], axis=1) / self.squares
         flat = ((v - mean[:, None]) - slope[:, None] * self.time[:, None]) * self.taper[:, None]
-        padded = np.zeros((len(x), v.shape[2], self.fft.n), np.float32)
+        padded = np.zeros((len(v), v.shape[2], self.fft.n), np.float32)
         padded[:, :, : self.length] = flat.transpose(0, 2, 1)
         return padded
 
@@ -135,13 +182,11 @@ class PulseRateKernel(Kernel):
         total = (power[:, 0] + power[:, 1]) + power[:, 2]
         return np.asarray(total / (total.max(axis=1, keepdims=True) + self.still) * self.suppression)
 
-    def _follow(self, belief: Samples | None, evidence: Samples) -> tuple[Samples, Samples]:
-        if belief is None:
-            belief = self._anything()
+    def _follow(self, belief: Samples, silences: list[int], evidence: Samples) -> tuple[Samples, Samples]:
         weights = exp(evidence * self.gain)
         beliefs = np.empty_like(weights)
-        for i, weight in enumerate(weights):
-            p = self._predicted(belief) * weight
+        for i, (weight, silent) in enumerate(zip(weights, silences, strict=True)):
+            p = self._predicted(self._anything() if silent > FORGET else belief) * weight
             belief = p / fold_sum(p)
             beliefs[i] = belief
         return self._placed(beliefs, evidence), belief
@@ -179,13 +224,14 @@ class PulseRateKernel(Kernel):
             moment += weight[:, i] * bpm[:, i]
         return np.stack([moment / total, np.minimum(confidence, F(1))], axis=1)
 
-    def gap(self, state: Samples | None, lost: int) -> tuple[int, Samples | None]:
-        if state is None or lost > FORGET:
+    def gap(self, state: _State | None, lost: int) -> tuple[int, _State | None]:
+        if state is None or state.silent + lost > FORGET:
             return lost, None
+        belief = state.belief
         for _ in range(lost):
-            p = self._predicted(state)
-            state = p / fold_sum(p)
-        return lost, state
+            p = self._predicted(belief)
+            belief = p / fold_sum(p)
+        return lost, state._replace(belief=belief, silent=state.silent + lost)
 
     def c_form(self) -> CForm:
         return CForm(
@@ -217,7 +263,7 @@ class PulseRateKernel(Kernel):
                 ("spread", self.spread),
                 ("fft", self.fft.c_form()),
             ),
-            state_words=1 + 2 * self.rates + self.bins + self.fft.n,
+            state_words=1 + self.ppg + 2 * self.rates + self.bins + self.fft.n,
             has_gap=True,
         )
 
@@ -235,7 +281,14 @@ class PulseRate(Stage):
     It takes rows of a `Window`, best of 8 s every 2 s at 16 to 32 Hz, whose channels are `ppg_channels` of light in any
     unit and then none or three of acceleration in g. The rate is that of its own window, so against the present it is
     late by half a window; the confidence is the probability of the model that the rate is within 9 beats per minute. A
-    gap widens what is believed, and more than 32 lost windows in a row start anew.
+    gap widens what is believed.
+
+    A channel of light that is flat in a window says nothing there, and a window with none that says anything widens
+    what is believed as a lost one does; its row holds the rate with less and less confidence. After more than 32 in a
+    row that are flat or lost every rate is as likely as before the first window. Flat is a swing about the
+    straight line through the window of no more than 2**-17 of the light itself or 2**-9 of what is usual in windows
+    that are not flat, so the rounding of the filters before it counts as flat, and so does a pulse that is suddenly
+    five hundred times weaker; what is usual fades by a 256th in each flat window.
 
     Parameters
     ----------

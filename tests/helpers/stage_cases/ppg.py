@@ -19,6 +19,15 @@ def pulses(source: Format, rows: int, seed: int) -> Samples:
     return (clean + moved)[:rows, None].astype(np.float32)
 
 
+def fading(source: Format, rows: int, seed: int) -> Samples:
+    """Return pulses that are suddenly three hundred times weaker, then four thousand, so that both are learnt anew."""
+    x = pulses(source, rows, seed)
+    third = rows // 3
+    x[third : 2 * third] *= np.float32(3e-3)
+    x[2 * third :] *= np.float32(2.5e-4)
+    return x
+
+
 def windows(channels: int, length: int) -> Format:
     return Format(0.5, channels, length=length, clock_hz=32.0)
 
@@ -29,13 +38,16 @@ def light(source: Format, rows: int, seed: int) -> Samples:
     pulse = ppg(samples / 32 + 1, rate_hz=32.0, seed=seed).values[:samples, None]
     strength = 0.02 / (1 + np.arange(source.channels))
     x = 1e5 * (1 - strength * pulse) + np.random.default_rng(seed).normal(0, 50, (samples, source.channels))
-    windows = [x[64 * i : 64 * i + source.length] for i in range(rows)]
-    return np.array(windows, np.float32).reshape(rows, -1)
+    windows = np.array([x[64 * i : 64 * i + source.length] for i in range(rows)], np.float32)
+    windows[rows // 2] = windows[rows // 2, 0]  # still, but for rounding
+    windows[rows // 2, ::2] *= np.float32(1 + 2**-21)
+    return windows.reshape(rows, -1)
 
 
 CASES = [
     Case(Pulses(), Format(32.0, 1), pulses, rows=400),
     Case(Pulses(), Format(125.0, 1, "V"), pulses, rows=1200),
+    Case(Pulses(), Format(25.0, 1), fading, rows=900),
     Case(PpgQuality(4.0, 1.0), Format(32.0, 1), pulses, rows=500),
     Case(PpgQuality(8.0, 2.0, rails=(-0.5, 2.5)), Format(64.0, 1), pulses, rows=1000),
     Case(Perfusion(), windows(1, 256), light, rows=20),

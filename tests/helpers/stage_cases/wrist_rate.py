@@ -27,9 +27,18 @@ def windows(source: Format, rows: int, seed: int) -> Samples:
     return np.stack(cut).astype(np.float32)
 
 
+def standing(source: Format, rows: int, seed: int) -> Samples:
+    """Return the same, but from the fifth on every window stands still, the first channel in nothing but rounding."""
+    found = windows(source, rows, seed).reshape(rows, source.length, -1)
+    found[5:] = found[5, 0]
+    found[5:, ::2, 0] *= np.float32(1 + 2**-20)
+    return found.reshape(rows, -1)
+
+
 CASES = [
     Case(PulseRate(HZ, 2, resolution_bpm=4.0), Format(0.5, 5, length=128), windows, rows=24),
     Case(PulseRate(HZ, low_bpm=30.0, high_bpm=330.0, resolution_bpm=4.0), Format(1.0, 1, length=72), windows, rows=24),
+    Case(PulseRate(HZ, 2, resolution_bpm=8.0), Format(0.5, 2, length=64), standing, rows=44),
     Case(
         PulseRate(HZ, 1, 250.0, 400.0, resolution_bpm=4.0), Format(0.5, 4, length=64), windows, rows=10
     ),  # no harmonic
