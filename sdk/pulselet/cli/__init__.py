@@ -12,7 +12,7 @@ import sys
 import typer
 
 from pulselet import __version__
-from pulselet.cli import demo, files, live, virtual
+from pulselet.cli import data, demo, files, live, virtual
 from pulselet.errors import DeviceError, PulseletError
 
 STATUS = {
@@ -32,6 +32,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 def _version(wanted: bool) -> None:

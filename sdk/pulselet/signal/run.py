@@ -159,12 +159,13 @@ def _require_samples(branch: Branch, values: object) -> None:
 
 def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
     """Yield consecutive runs of usable, then of lost samples."""
+    if not len(values):
+        return
+    if -LIMIT < values.min() and values.max() < LIMIT:  # false if there is a NaN
+        yield True, values
+        return
     with np.errstate(invalid="ignore"):
         usable: NDArray[np.bool_] = np.all(np.abs(values) < LIMIT, axis=1)
-    if usable.all():
-        if len(values):
-            yield True, values
-        return
     edges = np.flatnonzero(np.diff(usable)) + 1
     for run, first in zip(np.split(values, edges), [0, *edges], strict=True):
         yield bool(usable[first]), run

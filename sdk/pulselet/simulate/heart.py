@@ -104,12 +104,17 @@ def pqrst(phase_rad: NDArray[np.float64], heart_rate_bpm: float) -> NDArray[np.f
     The faster the heart, the more of a beat its waves take up: widths grow as the square root of the rate (after
     Bazett), and the angles with it, those of P and T more slowly. So does the authors' own program, ECGSYN.
     """
-    wider = np.sqrt(heart_rate_bpm / 60)
-    angles_rad = ANGLES_RAD * np.array([np.sqrt(wider), wider, 1, wider, np.sqrt(wider)])
     value = np.zeros_like(phase_rad)
-    for angle_rad, width_rad, height in zip(angles_rad, WIDTHS_RAD * wider, HEIGHTS, strict=True):
+    for angle_rad, width_rad, height in zip(*widened(heart_rate_bpm), strict=True):
         value += height * np.exp(-0.5 * (around_zero(phase_rad - angle_rad) / width_rad) ** 2)
     return value
+
+
+def widened(heart_rate_bpm: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return angle and width in rad, and height as a part of R, of P, Q, R, S and T at a heart rate; each `(5,)`."""
+    wider = np.sqrt(heart_rate_bpm / 60)
+    angles_rad = ANGLES_RAD * np.array([np.sqrt(wider), wider, 1, wider, np.sqrt(wider)])
+    return angles_rad, WIDTHS_RAD * wider, HEIGHTS
 
 
 def around_zero(angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
