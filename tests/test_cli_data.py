@@ -71,6 +71,9 @@ class Shell:
         assert said.status == status, said
         return json.loads(said.out)
 
+    def without(self, name: str) -> None:
+        self._patch.delitem(registry.MODULES, name)
+
     def card(self, card: Card) -> None:
         self.module.CARD = card  # type: ignore[attr-defined]
 
@@ -116,6 +119,27 @@ def test_list_names_every_set_and_where_it_is(shell: Shell) -> None:
     assert all(name in printed.out for name in registry.names())
 
 
+def test_list_is_one_line_a_set_however_long_its_title_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shell.card(replace(CARD, title="Walking hearts " * 20, licence="Open Data Commons Attribution License v1.0"))
+    first, *lines = shell("list").out.splitlines()
+    assert first.split() == ["name", "title", "subjects", "MB", "licence", "here"]
+    assert [line.split()[0] for line in lines] == registry.names()
+    assert max(len(line) for line in (first, *lines)) <= 80
+    walk = lines[registry.names().index("walk")]
+    assert "…" in walk
+    assert walk.split()[-5:] == ["2", "3.0", "ODC-By", "1.0", "yes"]
+    wesad = lines[registry.names().index("wesad")]
+    assert wesad.split()[-3:] == ["?", "Non-commercial", "no"]  # a size that nobody knows, and what it may be used for
+
+
+def test_set_of_an_installed_package_is_here_and_in_what_is_verified(shell: Shell) -> None:
+    pytest.importorskip("seglearn", reason="seglearn is not installed")
+    rows = {row["name"]: row for row in shell.json("list")}
+    assert rows["seglearn"]["folder"].replace("\\", "/").endswith("seglearn/data")
+    assert [one["name"] for one in shell.json("verify")["sets"]] == ["seglearn", "walk"]
+
+
 def test_show_tells_licence_citation_splits_and_traps(shell: Shell) -> None:
     shown = shell("show", "walk")
     assert shown.status == 0
@@ -158,6 +182,7 @@ def test_verify_complete_makes_absence_a_failure(shell: Shell) -> None:
 
 def test_verify_without_a_name_finds_what_is_here_and_damaged(shell: Shell) -> None:
     os.truncate(shell.folder / "1.dat", 1000)
+    shell.without("seglearn")
     told = shell.json("verify", status=1)
     (only,) = told["sets"]
     assert (only["name"], only["counts"]["damaged"]) == ("walk", 1)
@@ -167,6 +192,7 @@ def test_verify_without_a_name_finds_what_is_here_and_damaged(shell: Shell) -> N
 
 
 def test_verify_of_a_set_that_is_not_here_lists_all_of_it(shell: Shell) -> None:
+    shell.without("seglearn")
     for path in shell.folder.iterdir():
         path.unlink()
     (only,) = shell.json("verify", "walk")["sets"]

@@ -38,9 +38,10 @@ def test_the_readme_and_the_page_on_streaming_run_from_top_to_bottom(demo_run: D
     assert done.returncode == 0, done.stderr
 
 
-def test_the_page_on_signals_runs_from_top_to_bottom() -> None:
-    code = blocks("python", (ROOT / "docs" / "signal.md").read_text())
-    assert len(code) >= 2
+@pytest.mark.parametrize("page", ["signal.md", "datasets.md", "evaluation.md"])
+def test_a_page_runs_from_top_to_bottom(page: str) -> None:
+    code = blocks("python", (ROOT / "docs" / page).read_text())
+    assert code
     exec("\n".join(code), {})
 
 

@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pulselet.stream.corpus import Labels, Recording
-from pulselet_datasets._mit_labels import labels, read_annotations
+from pulselet.stream.corpus import Recording
+from pulselet_datasets._mit_labels import read_labels
 from pulselet_datasets._wfdb import recording
-from pulselet_datasets._wfdb_header import Header, read_header
+from pulselet_datasets._wfdb_header import read_header
 from pulselet_datasets.card import Card
 from pulselet_datasets.mitdb import person_facts
 
@@ -54,7 +54,7 @@ def _recording(folder: Path, name: str) -> Recording:
     for ending, (kind, theirs, rater) in ANNOTATORS.items():
         path = folder / f"{name}.{ending}"
         if path.is_file():
-            found[kind] = replace(_labels(path, header, theirs, rater, repairs), kind=kind)
+            found[kind] = replace(read_labels(path, header, rater, repairs)[theirs], kind=kind)
         elif ending != "qrsc":
             repairs.append(f"{path.name} is not there: no labels {kind!r}")
     return recording(
@@ -67,11 +67,6 @@ def _recording(folder: Path, name: str) -> Recording:
         repairs=repairs,
         more_files=[path for ending in ANNOTATORS if (path := folder / f"{name}.{ending}").is_file()],
     )
-
-
-def _labels(path: Path, header: Header, kind: str, rater: str, repairs: list[str]) -> Labels:
-    read, ticks_hz = read_annotations(path, header, repairs)
-    return labels(read, round(header.samples * ticks_hz / header.rate_hz), ticks_hz, rater)[kind]
 
 
 CARD = Card(
@@ -96,6 +91,7 @@ CARD = Card(
     "101(23):e215-e220, 2000.",
     url="https://physionet.org/files/afdb/1.0.0/",
     files=tuple(f"{record}.{ending}" for record in RECORDS for ending in ("hea", "dat", "atr", "qrs")),
+    bytes=605_900_000,
     sums="SHA256SUMS.txt",
     notes=(
         "Records 00735 and 03665 have labels and no signals, and are not loaded.",

@@ -72,6 +72,8 @@ class Card:
     name, folder, title
         The name that `load` takes, the folder under `$PULSELET_DATA` or the cache, and the set's own title. The folder
         is empty if the set needs none, because it comes with a package or is made by a model.
+    package
+        The folder of an installed package that holds the files, such as "seglearn/data".
     what, who
         One sentence each: what was recorded, and whom it was recorded from.
     sensors
@@ -93,7 +95,7 @@ class Card:
     url
         Where the files are, ending in "/": a file's address is this and its path. Empty: it cannot be fetched.
     bytes
-        Size of the download, 0 if it is not known.
+        Size of the download, or of the files where they are not fetched by a program; 0 if it is not known.
     files
         Paths of the complete set's files that the loader reads, relative to the folder.
     checksums, checksums_origin
@@ -138,6 +140,7 @@ class Card:
     inner: str = ""
     archive: str = ""
     manual: str = ""
+    package: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

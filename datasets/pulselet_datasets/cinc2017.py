@@ -107,6 +107,9 @@ CARD = Card(
     citation="G. D. Clifford et al. AF Classification from a Short Single Lead ECG Recording: the PhysioNet/"
     "Computing in Cardiology Challenge 2017. Computing in Cardiology 44, 2017, doi:10.22489/CinC.2017.065-469; and "
     "A. L. Goldberger et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220, 2000.",
+    url="https://physionet.org/files/challenge-2017/1.0.0/",
+    bytes=99_226_822,
+    sums="SHA256SUMS.txt",
     archive="https://physionet.org/files/challenge-2017/1.0.0/training2017.zip",
     inner=INNER,
     files=(*(f"{record}.{ending}" for record in RECORDS for ending in ("hea", "mat")), "REFERENCE.csv"),
@@ -116,6 +119,8 @@ CARD = Card(
         "The labels were revised twice; say which file a figure is of. Papers mostly use REFERENCE-v3.csv.",
         "The headers state 0 for a checksum, and in some (294 of the 4,405 that we have) a first sample that is not "
         "the first: of the samples only their number is verified.",
+        "The archive is verified by SHA256SUMS.txt, as PhysioNet's program writes it over all files of a project; that "
+        "it names this archive we could not look up: if not, `fetch` tells the files as without a known checksum.",
         "The hidden test set of the challenge was never published.",
     ),
 )

@@ -162,6 +162,7 @@ class _Download:
     def __init__(self, card: Card, folder: Path, progress: Progress, pause_s: float) -> None:
         self.card, self.folder, self.progress, self.pause_s = card, folder, progress, pause_s
         self.bytes = 0
+        self.covered: set[str] = set()  # files out of an archive whose own checksum was right
         self.known: Mapping[str, tuple[str, str]] = {}
 
     def sums(self) -> None:
@@ -189,13 +190,14 @@ class _Download:
             zipped = self.one(f"{base}/", urllib.parse.unquote(name), wanted_sum)
             unpacking.unpack(zipped, self.folder, wanted, {path: value for path, (value, _) in self.known.items()})
             zipped.unlink()
+            self.covered.update(wanted if wanted_sum else ())
         return self.told(wanted)
 
     def told(self, wanted: list[str]) -> Fetched:
         """Return what was done."""
         came = set(wanted)
         kept = tuple(path for path in self.card.files if path not in came)
-        unverified = tuple(path for path in self.card.files if path not in self.known)
+        unverified = tuple(path for path in self.card.files if path not in self.known and path not in self.covered)
         card = self.card
         terms = card.name, card.licence, card.citation
         return Fetched(*terms, str(self.folder), tuple(wanted), kept, unverified, self.bytes)

@@ -163,10 +163,6 @@ def _row(table: Path, line: int, cells: Mapping[str | None, Any], kind: str) -> 
     return _Row(line, file, subject, text.get("signal", ""), begin_s, end_s, label, text.get("kind") or kind, facts)
 
 
-def _seconds(where: str, name: str, cell: str) -> float | None:
-    return number(Path(where), name, cell) if cell else None
-
-
 def _grouped(table: Path, rows: Iterator[_Row]) -> dict[str, list[_Row]]:
     """Return the lines by file, as both stand in the table."""
     found: dict[str, list[_Row]] = {}

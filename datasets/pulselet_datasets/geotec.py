@@ -24,7 +24,7 @@ from pulselet.errors import DatasetError
 from pulselet.stream.block import Signal
 from pulselet.stream.corpus import Recording, Run
 from pulselet_datasets._tables import STANDARD_GRAVITY_M_S2, Even, evenly, folders, found, labelled, rows
-from pulselet_datasets.card import Card
+from pulselet_datasets.card import COMPUTED, Card, listed_checksums
 
 NAME = "geotec-har"
 RATE_HZ = 104.0
@@ -161,6 +161,9 @@ CARD = Card(
     citation="M. Matey-Sanz, S. Casteleyn, C. Granell. Dataset of inertial measurements of smartphones and "
     "smartwatches for human activity recognition. Data in Brief 51, 109809, 2023. doi:10.1016/j.dib.2023.109809.",
     url="https://raw.githubusercontent.com/GeoTecINIT/sp-sw-har-dataset/HEAD/DATA/",
+    bytes=36_620_873,
+    checksums=listed_checksums(NAME),
+    checksums_origin=COMPUTED,
     files=(
         "subjects_info.csv",
         "executions_info.csv",

@@ -137,6 +137,7 @@ CARD = Card(
     licence_url="https://creativecommons.org/licenses/by/4.0/",
     citation="J.-L. Reyes-Ortiz, L. Oneto, A. Samà, X. Parra, D. Anguita. Transition-Aware Human Activity Recognition "
     "Using Smartphones. Neurocomputing 171, 2016. doi:10.24432/C54G7M.",
+    bytes=71_099_100,
     files=(
         "RawData/labels.txt",
         *(

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pulselet.stream.corpus import Labels, Recording
-from pulselet_datasets._mit_labels import labels, read_annotations
+from pulselet.stream.corpus import Recording
+from pulselet_datasets._mit_labels import read_labels
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import Header, read_header
 from pulselet_datasets.card import COMPUTED, Card, OfficialSplit, listed_checksums
@@ -60,13 +60,8 @@ def recordings(folder: Path) -> Iterator[Recording]:
 def _recording(folder: Path, name: str) -> Recording:
     header = read_header(folder / f"{name}.hea")
     repairs: list[str] = []
-    found: dict[str, Labels] = {}
     path = folder / f"{name}.atr"
-    if path.is_file():
-        read, ticks_hz = read_annotations(path, header, repairs)
-        found = labels(read, round(header.samples * ticks_hz / header.rate_hz), ticks_hz, RATER)
-    else:
-        repairs.append(f"{path.name} is not there: no labels")
+    found = read_labels(path, header, RATER, repairs)
     return recording(
         header,
         dataset=NAME,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pulselet.stream.corpus import Labels, Recording
-from pulselet_datasets._mit_labels import KINDS, labels, read_annotations
+from pulselet.stream.corpus import Recording
+from pulselet_datasets._mit_labels import KINDS, read_labels
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import read_header
 from pulselet_datasets.card import COMPUTED, Card, listed_checksums
@@ -42,12 +42,7 @@ def _recording(folder: Path, name: str) -> Recording:
         facts = {"noise": NOISES[name]}
         return recording(header, dataset=NAME, subject="", signal="noise", labels={}, facts=facts)
     path, repairs = folder / f"{name}.atr", list[str]()
-    found: dict[str, Labels] = {}
-    if path.is_file():
-        read, ticks_hz = read_annotations(path, header, repairs)
-        found = labels(read, round(header.samples * ticks_hz / header.rate_hz), ticks_hz, RATER)
-    else:
-        repairs.append(f"{path.name} is not there: no labels")
+    found = read_labels(path, header, RATER, repairs)
     return recording(
         header,
         dataset=NAME,

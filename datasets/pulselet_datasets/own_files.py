@@ -13,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import DatasetError, RecordingError
+from pulselet.stream import pulse_files
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.convert import PULSE, READERS, empatica
+from pulselet.stream.convert.intake import Incoming
 from pulselet.stream.convert.tables import SIGNALS
 from pulselet.stream.corpus import Labels, Run
+from pulselet.stream.label_intervals import from_intervals
 from pulselet.stream.rows import Interval
 from pulselet_datasets import plain_tables
 
 SUFFIXES = (PULSE, ".hea", ".edf", ".bdf", ".parquet", ".csv")
-ANNOTATION = "annotation"  # kind of the labels that a file holds itself
+NOBODY = "not stated"  # who wore the sensor is said by the table
 _UNITS = (
     "V mV uV µV g mg m/s2 m/s^2 m/s² rad/s deg/s °/s dps mdps T mT uT µT gauss bpm 1/min /min Hz s ms % °C degC C K "
     "uS µS S kOhm Ohm mmHg kPa Pa hPa lx m mm l/min count counts LSB lsb adu NU"
@@ -69,14 +72,6 @@ class Content:
         return self.start_s.get(name, 0.0) + self.end[name] / rate_hz if rate_hz else 0.0
 
 
-@dataclass(frozen=True)
-class _Opened:
-    streams: Iterable[Iterable[Block | Gap]]
-    meta: Mapping[str, str]
-    labels: Iterable[Interval]
-    notes: tuple[str, ...] = ()
-
-
 def look(path: Path, how: How) -> Content:
     """Return what is in a file, after one pass over it.
 
@@ -91,36 +86,40 @@ def look(path: Path, how: How) -> Content:
         table = plain_tables.read(path, even_hz=how.even_hz, longest_s=how.longest_s)
         lengths = {name: _end(runs) for name, runs in table.runs.items()}
         return Content(_with_units(path, table.signals, how), lengths, table.start_s, {}, {}, table.repairs)
+    if path.suffix.lower() == PULSE:
+        one = pulse_files.as_recording(path, subject=NOBODY)
+        return Content(one.signals, pulse_files.ends(path), one.start_s, one.labels, one.facts, one.repairs)
     with _opened(path) as opened:
         signals: dict[str, Signal] = {}
-        ends: dict[str, int] = {}
+        until: dict[str, int] = {}
         starts: dict[str, float] = {}
         zero_ns = _whole(opened.meta.get("started_ns", "0"))
         for stream in opened.streams:
             for item in stream:
                 name = item.signal.name
                 if isinstance(item, Block):
-                    ends[name] = max(item.end, ends.get(name, 0))
+                    until[name] = max(item.end, until.get(name, 0))
                     if name not in signals and item.signal.rate_hz:
                         starts[name] = (item.arrival_ns - zero_ns) / 1e9 - item.first / item.signal.rate_hz
                     signals.setdefault(name, item.signal)
-        labels = _labels(path, list(opened.labels), signals, starts)
+        labels, counted = from_intervals(_as_instants(opened.labels), signals, starts, rater=path.name)
         facts = {key: value for key, value in opened.meta.items() if key != "started_ns"}
     if not signals:
         raise DatasetError(f"{path} holds no sample")
-    known = signals if path.suffix.lower() == PULSE else _with_units(path, signals, how)
-    return Content(known, ends, {name: at for name, at in starts.items() if at}, labels, facts, opened.notes)
+    zeros = {name: at for name, at in starts.items() if at}
+    notes = (*opened.notes, *counted)
+    return Content(_with_units(path, signals, how), until, zeros, labels, facts, notes)
 
 
 def reader(path: Path, how: How) -> Callable[[str], list[Run]]:
     """Return what reads the runs of a signal of a file; it can be pickled."""
-    return partial(_runs, path, how)
+    return partial(pulse_files.runs, path) if path.suffix.lower() == PULSE else partial(_runs, path, how)
 
 
 def _runs(path: Path, how: How, name: str) -> list[Run]:
     if _is_plain(path):
         return plain_tables.read(path, even_hz=how.even_hz, longest_s=how.longest_s).runs[name]
-    with _opened(path, name) as opened:
+    with _opened(path) as opened:
         for stream in opened.streams:
             runs = _collected(stream, name)
             if runs:
@@ -146,46 +145,20 @@ def _collected(stream: Iterable[Block | Gap], name: str) -> list[Run]:
 
 
 @contextmanager
-def _opened(path: Path, name: str | None = None) -> Iterator[_Opened]:
+def _opened(path: Path) -> Iterator[Incoming]:
     """Yield what a file holds; its streams are read inside the block. Errors of the format become ours."""
     try:
-        if path.suffix.lower() == PULSE:
-            from pulselet.stream.labels import label_intervals
-            from pulselet.stream.recording import Recording
-
-            with Recording.open(path) as recording:
-                names = recording.signals if name is None else (name,)
-                labels = [] if name else recording.intervals() or list(label_intervals(recording))
-                yield _Opened([recording.items(one) for one in names], recording.meta, labels)
-        else:
-            incoming = empatica.read(path) if path.is_dir() else READERS[path.suffix.lower()](path)
-            yield _Opened(incoming.streams, incoming.meta, incoming.labels, incoming.notes)
+        yield empatica.read(path) if path.is_dir() else READERS[path.suffix.lower()](path)
     except RecordingError as error:
         raise DatasetError(str(error)) from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
 
 
-def _labels(
-    path: Path, found: list[Interval], signals: Mapping[str, Signal], starts: Mapping[str, float]
-) -> dict[str, Labels]:
-    """Return the labels that a file holds, on the clock of its fastest labelled signal."""
-    rates = {name: signals[name].rate_hz or 0.0 for name in {one.signal for one in found} if name in signals}
-    rated = [one for one in found if rates.get(one.signal)]
-    if not rated:
-        return {}
-    fastest = max(rates.values())
-    spans = []
-    for one in rated:
-        zero_s, rate_hz = starts.get(one.signal, 0.0), rates[one.signal]
-        begin, end = (round((zero_s + index / rate_hz) * fastest) for index in (one.first, one.end))
-        spans.append((begin, end, one.label))
-    spans.sort(key=lambda span: span[:2])
-    begins, ends = [span[0] for span in spans], [span[1] for span in spans]
-    instants = all(one.end - one.first <= 1 for one in rated)
-    words = [span[2] for span in spans]
-    rater = "" if path.suffix.lower() == PULSE else path.name
-    return {ANNOTATION: Labels.of(ANNOTATION, words, begins, None if instants else ends, rate_hz=fastest, rater=rater)}
+def _as_instants(found: Iterable[Interval]) -> list[Interval]:
+    """Return labels, as instants if none is longer than a sample: annotations of other programs come as such."""
+    rows = list(found)
+    return [replace(one, end=one.first) for one in rows] if all(one.end - one.first <= 1 for one in rows) else rows
 
 
 def _with_units(path: Path, signals: Mapping[str, Signal], how: How) -> dict[str, Signal]:

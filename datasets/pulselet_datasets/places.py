@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -19,10 +20,22 @@ def cache(card: Card) -> Path:
 
 def candidates(card: Card) -> list[Path]:
     """Return the folders in which a set may be, in the order in which they are looked at; none if it needs none."""
+    if card.package:
+        found = packaged(card)
+        return [] if found is None else [found]
     if not card.folder:
         return []
     base = os.environ.get(DATA)
     return [Path(base) / card.folder, cache(card)] if base else [cache(card)]
+
+
+def packaged(card: Card) -> Path | None:
+    """Return the folder in which an installed package holds a set; None if it is not installed. It is not imported."""
+    name, _, inside = card.package.partition("/")
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / inside
 
 
 def present(card: Card, folder: Path, path: str) -> Path | None:

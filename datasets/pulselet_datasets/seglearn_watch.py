@@ -8,7 +8,6 @@ Source: Burns et al., "Shoulder physiotherapy exercise recognition", arXiv 1802.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pulselet.errors import DatasetError, MissingExtraError
 from pulselet.stream.block import Signal
 from pulselet.stream.corpus import Labels, Recording, Run
 from pulselet_datasets.card import COMPUTED, Card
+from pulselet_datasets.places import packaged
 
 EXERCISES = ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
 FILE = "watch_dataset.npy"
@@ -118,10 +118,10 @@ def as_sent(values: NDArray[np.float64], lsb: float) -> NDArray[np.float32]:
 
 def _locate() -> Path:
     """Return where the data file is; `seglearn` itself is not imported (it would pull in scikit-learn)."""
-    spec = importlib.util.find_spec("seglearn")
-    if spec is None or not spec.submodule_search_locations:
+    place = packaged(CARD)
+    if place is None:
         raise MissingExtraError("seglearn", "demo")
-    return Path(next(iter(spec.submodule_search_locations))) / "data" / FILE
+    return place / FILE
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -151,6 +151,9 @@ CARD = Card(
     licence_url="https://github.com/dmbee/seglearn/blob/master/LICENSE",
     citation="D. Burns, N. Leung, M. Hardisty, C. Whyne, P. Henry, S. McLachlin. Shoulder Physiotherapy Exercise "
     "Recognition: Machine Learning the Inertial Signals from a Smartwatch. Physiol. Meas. 39, 2018. arXiv:1802.01489.",
+    package="seglearn/data",
+    bytes=18_118_091,
+    files=(FILE,),
     checksums={FILE: SHA256},
     checksums_origin=COMPUTED,
     manual="pip install 'pulselet[demo]': it comes with the wheel of seglearn 1.2.5.",

@@ -25,7 +25,7 @@ from pulselet.stream.convert.empatica import ACC_STEPS_A_G
 from pulselet.stream.convert.empatica import SIGNALS as E4_SIGNALS
 from pulselet.stream.corpus import Labels, Recording, Run
 from pulselet_datasets._tables import folders, found, head, needed, number, numbers, rows, text
-from pulselet_datasets.card import Card
+from pulselet_datasets.card import COMPUTED, Card, listed_checksums
 
 NAME = "wesad"
 LABELS_CSV = "labels_recovered.csv"
@@ -209,18 +209,21 @@ CARD = Card(
         "pulse": "beats that the device itself found",
     },
     subjects=SUBJECTS,
-    licence="Academic, non-commercial (the original release)",
+    licence="Non-commercial, academic (the original release)",
     citation="P. Schmidt, A. Reiss, R. Duerichen, C. Marberger, K. Van Laerhoven. Introducing WESAD, a Multimodal "
     "Dataset for Wearable Stress and Affect Detection. ICMI 2018.",
     files=tuple(
         f"{subject}/{subject}_E4_Data/{name}.csv" for subject in SUBJECTS for name in ("ACC", "BVP", "EDA", "TEMP")
     ),
+    checksums=listed_checksums(NAME),
+    checksums_origin=COMPUTED,
     manual="Get WESAD from its authors or from UCI (data set 465), and put the folders S2 to S17 into the folder, with "
     "the E4 exports unpacked to S2/S2_E4_Data.",
     notes=(
         "The release's own labels are in the chest device's time; without labels_recovered.csv there are none.",
         f"Labels 'stress' lose {EDGE_S:g} s at either end, or the uncertainty of their begin where that is longer.",
         "S1 and S12 are not in the set.",
+        "Checksums are known of the ten subjects that we have.",
         "The first temperatures are no temperatures (382 °C, while the sensor wakes): they are left out and counted.",
         "hr begins 10 s after the others, and is the device's own average.",
     ),

@@ -50,7 +50,8 @@ __all__ = [
 ]
 
 
-_ROOMS = frozenset({"packets", "signal", "simulate"})  # `pulselet.packets.decode` needs no import of its own
+_ROOMS = frozenset({"cohort", "model", "packets", "signal", "simulate", "windows"})
+"""Rooms that need no import of their own, as in `pulselet.packets.decode`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,14 @@ class PipelineError(PulseletError):
     """A stage or pipeline that does not fit its signal, or an array that does not fit the pipeline."""
 
 
+class LeakError(PipelineError):
+    """A test side that is not unseen; `kinds` holds the short name of each leak that was found."""
+
+    def __init__(self, message: str, kinds: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.kinds = kinds
+
+
 class ModelError(PulseletError):
     """A net that cannot be trained, read, quantised or run as asked."""
 

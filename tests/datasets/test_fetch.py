@@ -290,8 +290,14 @@ def test_archive_is_verified_by_the_list_of_its_publisher(card: Card, server: Se
     with pytest.raises(DatasetError, match=sha256(good)):
         get(packed, tmp_path)
     server.files["all.zip"] = good
-    get(packed, tmp_path)
+    assert get(packed, tmp_path).unverified == ()
     assert held(tmp_path) == {**FILES, "SHA256SUMS.txt": sums}
+
+
+def test_archive_that_the_list_does_not_name_is_told_as_unverified(card: Card, server: Server, tmp_path: Path) -> None:
+    server.files |= {"SHA256SUMS.txt": f"{sha256(b'')}  other.zip\n".encode(), "all.zip": zipped(FILES)}
+    packed = replace(card, archive=f"{server.url}all.zip", sums="SHA256SUMS.txt", checksums={})
+    assert get(packed, tmp_path).unverified == tuple(FILES)
 
 
 def test_what_is_there_in_part_is_completed_where_it_is(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wfdb_records import ramp, write_annotations, write_record
 
 import pulselet_datasets
 from pulselet.errors import DatasetError
@@ -81,6 +82,43 @@ def test_every_format_gives_back_what_was_recorded(tmp_path: Path, suffix: str) 
     assert (activity.begin.tolist(), activity.end_s.tolist()) == ([50, 250], [2.5, 7.0])
     assert one.label("annotation").words == ["walk"]
     assert one.label("annotation").begin_s.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("suffix", [".pulse", ".hea", ".edf", ".bdf", ".csv", ".parquet"])
+def test_labels_that_a_file_holds_keep_their_kinds_and_count_once(tmp_path: Path, suffix: str) -> None:
+    """By hand: the acceleration begins at 1 s, so that its samples 50 to 100 are the ECG's 200 to 300."""
+    source = pulse(tmp_path / "source.pulse")
+    base = tmp_path / "set"
+    base.mkdir()
+    with Recording.open(source, write=True) as recording:
+        on_both = [Interval("ecg", 200, 300, "[activity] run"), Interval("acc", 50, 100, "[activity] run")]
+        beats = [Interval("ecg", at, at, f"[beat] {word}") for at, word in ((20, "N"), (110, "V"))]
+        recording.annotate([*on_both, *beats])
+    if suffix == ".pulse":
+        source.rename(base / "walk.pulse")
+    else:
+        convert(source, base / f"walk{suffix}")
+    table(base, f"walk{suffix},anna,,,")
+    (one,) = folder(base)
+    zero = round(one.start_s.get("ecg", 0.0) * 100)
+    assert set(one.labels) == {"annotation", "activity", "beat"}
+    activity, beat = one.label("activity"), one.label("beat")
+    assert (activity.words, (activity.begin - zero).tolist()) == (["run"], [200])
+    assert activity.end is not None
+    assert (activity.end - zero).tolist() == [300]
+    assert (beat.words, (beat.begin - zero).tolist(), beat.end) == (["N", "V"], [20, 110], None)
+    assert "1 labels of 'activity' are on another signal, too, and count once" in one.repairs
+    assert [(run.first, len(run.values)) for run in one.segments("ecg")] == [(0, 300), (500, 200)]
+
+
+def test_annotations_of_another_program_are_instants(tmp_path: Path) -> None:
+    pytest.importorskip("wfdb")
+    write_record(tmp_path, "r", ramp(500, 1))
+    write_annotations(tmp_path, "r", "atr", [(77, "N", 0, ""), (200, "V", 0, "")])
+    table(tmp_path, "r.hea,7,,,")
+    (one,) = folder(tmp_path)
+    found = one.label("annotation")
+    assert (found.words, found.begin.tolist(), found.end, found.rater) == (["N", "V"], [77, 200], None, "r.hea")
 
 
 def test_plain_table_gives_signals_gaps_and_rates(tmp_path: Path) -> None:

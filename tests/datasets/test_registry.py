@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import pickle
@@ -20,6 +21,7 @@ from pulselet.stream.block import Signal
 from pulselet.stream.corpus import Recording, Run
 from pulselet_datasets import places, registry
 from pulselet_datasets.card import Card, OfficialSplit
+from pulselet_datasets.checking import verify
 
 CARD = Card(
     name="walk",
@@ -215,6 +217,23 @@ def test_what_is_here_is_what_its_card_says(name: str) -> None:
         )
         assert one.files or one.simulated or not card.folder
         assert pickle.loads(pickle.dumps(one)).name == one.name  # so that it can go to another process
+
+
+@pytest.mark.skipif("PULSELET_DATA" not in os.environ, reason="PULSELET_DATA names no folder of real recordings")
+@pytest.mark.parametrize("name", ["hapt", "geotec-har", "wesad"])
+def test_sizes_and_checksums_are_those_of_our_copy(name: str) -> None:
+    card = registry.entry(name).card
+    place = places.home(card)
+    if place is None:
+        pytest.skip(f"{name} is not here")
+    there = {path: found for path in card.files if (found := places.present(card, place, path))}
+    assert set(there) <= set(card.checksums)
+    if card.bytes:
+        raw = ((found, found.read_bytes()) for found in there.values())
+        sizes = [len(gzip.decompress(content) if found.suffix == ".gz" else content) for found, content in raw]
+        assert (len(sizes), sum(sizes)) == (len(card.files), card.bytes)
+    verdict = verify(name)
+    assert (verdict.count("damaged"), verdict.count("unknown")) == (0, 0)
 
 
 def test_importing_the_package_loads_no_loader() -> None:

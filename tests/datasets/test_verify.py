@@ -15,8 +15,9 @@ import pytest
 import pulselet_datasets
 from pulselet.errors import DatasetError
 from pulselet.stream.convert.wfdb_library import library
+from pulselet_datasets import places, registry
 from pulselet_datasets.card import COMPUTED, PUBLISHED, Card
-from pulselet_datasets.checking import Verdict, check
+from pulselet_datasets.checking import Verdict, check, verify
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # wfdb 4.3 with pandas 3
 FILES = {"a.txt": b"heart", "deep/b.txt": b"beat"}
@@ -191,6 +192,31 @@ def test_sha256_does_not_hide_a_header_that_disagrees(record: Path) -> None:
     (record / "r1.hea").write_text(header)
     sums: Mapping[str, str] = {path: sha256((record / path).read_bytes()) for path in RECORD.files}
     assert statuses(check(replace(RECORD, checksums=sums), record))["r1.dat"] == "damaged"
+
+
+def test_set_that_comes_with_a_package_is_checked_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package of the test's own stands in for the real one, whose checksum its file has not."""
+    name = "package_of_this_test"
+    data = tmp_path / name / "data"
+    data.mkdir(parents=True)
+    (data.parent / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    card = replace(registry.entry("seglearn").card, package=f"{name}/data")
+    assert places.home(card) is None
+    (data / "watch_dataset.npy").write_bytes(b"?")
+    assert places.home(card) == data
+    (only,) = check(card, data).files
+    assert (only.path, only.status) == ("watch_dataset.npy", "damaged")
+    assert places.candidates(replace(card, package="no_such_package/data")) == []
+    assert check(card, None).files == (("watch_dataset.npy", "absent", ""),)
+
+
+def test_the_installed_watch_set_is_intact() -> None:
+    pytest.importorskip("seglearn", reason="seglearn is not installed")
+    verdict = verify("seglearn")
+    assert (verdict.count("intact"), verdict.holds(complete=True)) == (1, True)
 
 
 @pytest.mark.skipif("PULSELET_DATA" not in os.environ, reason="PULSELET_DATA names no folder of real recordings")

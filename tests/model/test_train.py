@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
-from pulselet.errors import ModelError
+from pulselet.errors import LeakError, ModelError
 from pulselet.model import nets, quantize, tflm
-from pulselet.model.train import OTHER_WRIST, augment_motion, cross_entropy, predict, small_rotations, train, warped
+from pulselet.model import train as training
+from pulselet.model.train import (
+    OTHER_WRIST,
+    augment_motion,
+    cross_entropy,
+    fit,
+    predict,
+    small_rotations,
+    train,
+    warped,
+)
+from pulselet.windows import Role, Windows, WindowStore, require_clean
+from pulselet.windows.running import Cut
 
 RNG = np.random.default_rng(0)
 Y = np.arange(120) % 2
@@ -96,6 +114,113 @@ def test_what_cannot_be_trained_on_is_refused(x: np.ndarray, y: np.ndarray, epoc
 def test_other_sensors_are_not_turned() -> None:
     with pytest.raises(ModelError, match=r"wants windows \(n, window, 6\)"):
         augment_motion(X[:, :, :3], np.random.default_rng(0))
+
+
+def stored(x: np.ndarray, folder: Path) -> Any:
+    """Return windows as they lie in a store, in three files."""
+    store = WindowStore(folder)
+    parts = [store.put(str(i), Cut(part, np.zeros((len(part), 4)), 0, "")).x for i, part in enumerate(np.split(x, 3))]
+    return type(parts[0]).join(parts)
+
+
+def flat_net() -> Any:
+    """Return a net that is quick to build, the same every time."""
+    k = nets.keras()
+    k.utils.set_random_seed(0)
+    return k.Sequential([k.Input((16, 6)), k.layers.Flatten(), k.layers.Dense(2)])
+
+
+def test_windows_on_disk_and_in_parts_give_the_net_of_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "PREDICTED", 64)  # so that these few windows can be several parts
+    runs = []
+    for x, size in ((X, 1 << 20), (X, 1), (stored(X, tmp_path), 1)):
+        monkeypatch.setattr(training, "CHUNK_BYTES", size)
+        net = flat_net()
+        history = train(net, x, Y, x, Y, epochs=2, seed=3, augment=None, prepare=lambda part: part * 2)
+        runs.append((history.val_loss, predict(net, x).tolist()))
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_a_fit_keeps_what_it_has_looked_at() -> None:
+    data = Windows(X, Y, np.repeat(["a", "b", "c"], 40), ("slow", "fast"))
+    history, seen = fit(nets.ds_cnn(16, 6, 2), data.of("a"), data.of("b"), epochs=1, seed=0, augment=None)
+    assert len(history.val_loss) == 1
+    assert (seen.people(Role.TRAINING), seen.people(Role.EARLY_STOPPING)) == (["a"], ["b"])
+    assert require_clean(seen, data.of("c")) == []
+    with pytest.raises(LeakError, match="subject/early-stopping"):
+        require_clean(seen, data.of("b"))
+
+
+def test_a_fit_refuses_to_validate_on_those_it_learns_from() -> None:
+    data = Windows(X, Y, np.repeat(["a", "b", "c"], 40), ("slow", "fast"))
+    with pytest.raises(LeakError, match="the validation side is not unseen"):
+        fit(nets.ds_cnn(16, 6, 2), data.of("ab"), data.of("bc"), epochs=1, seed=0, augment=None)
+
+
+MEMORY = """
+import json, sys
+import numpy as np
+from pulselet.model import train as training
+from pulselet.windows import Windows, WindowStore, Rows
+from pulselet.windows.running import Cut
+
+folder, files, megabytes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+training.CHUNK_BYTES = 1 << 20
+rng, store = np.random.default_rng(0), WindowStore(folder)
+rows = megabytes * (1 << 20) // (4 * 128 * 6)
+parts = []
+for i in range(files):
+    x = rng.normal(size=(rows, 128, 6)).astype(np.float32)
+    parts.append(store.put(str(i), Cut(x, np.zeros((rows, 4)), 0, "")).x)
+del x
+
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def run(parts):
+    x = Rows.join(parts)
+    n = len(x)
+    data = Windows(x, np.arange(n) % 2, np.arange(n) * 10 // n, ("a", "b"))
+    net = tf.keras.Sequential([tf.keras.Input((128, 6)), tf.keras.layers.Flatten(), tf.keras.layers.Dense(2)])
+    training.fit(net, data.of(range(8)), data.of([8]), epochs=1, seed=0, augment=None)
+    return peak()
+
+
+small = run(parts[:1])
+print(json.dumps({"more": run(parts) - small, "set": files * megabytes, "windows": files * rows}))
+"""
+
+
+def trained_in_a_child(folder: Path, files: int, megabytes: int) -> dict[str, float]:
+    """Return by how many MB a child's peak grows from one file to all, how large they are, and how many windows."""
+    command = [sys.executable, "-W", "ignore", "-c", MEMORY, str(folder), str(files), str(megabytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+def test_a_larger_set_on_disk_takes_little_more_memory(tmp_path: Path) -> None:
+    found = trained_in_a_child(tmp_path, files=8, megabytes=8)
+    assert found["more"] < found["set"] / 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+def test_the_values_of_a_large_set_stay_on_disk(tmp_path: Path) -> None:
+    """30 MB of noise in the allocators, and at most 0.4 kB of a window's 3 kB at the peak."""
+    found = trained_in_a_child(tmp_path, files=32, megabytes=24)
+    assert found["set"] == 768
+    assert found["more"] < 30 + 0.4e-3 * found["windows"]
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,16 @@ from wfdb_records import ramp, write_annotations, write_record
 from pulselet.errors import DatasetError
 from pulselet.stream.block import Block, Gap, Signal
 from pulselet.stream.convert import convert
+from pulselet.stream.convert.wfdb_annotations import Columns
 from pulselet.stream.convert.wfdb_library import guarded, library
 from pulselet.stream.corpus import Labels
-from pulselet.stream.label_imports import from_atr, from_edf
+from pulselet.stream.label_imports import from_atr, from_edf, of_annotations
 from pulselet.stream.label_intervals import from_intervals, to_intervals
 from pulselet.stream.label_tables import from_csv, to_csv
 from pulselet.stream.pulse_files import annotate, as_recording
 from pulselet.stream.recording import Recording
 from pulselet.stream.rows import Interval
+from pulselet_datasets import mitdb
 
 MITDB = Path(os.environ.get("PULSELET_DATA", "nowhere")) / "mitdb"
 MARKS = [
@@ -88,6 +90,53 @@ def test_a_subtype_stays_with_its_annotation_whatever_the_file_says_of_itself(tm
     assert found["quality"].end is not None
     assert found["quality"].end.tolist() == [51]
     assert found["beat"].begin_s.tolist() == [0.2]
+
+
+def test_codes_that_have_no_symbol_or_one_of_the_files_own_are_marks(tmp_path: Path) -> None:
+    """Words by hand (annot(5)): the file calls code 42 "W", and says nothing of code 45."""
+    said = [b"## time resolution: 250", b"## annotation type definitions", b"42 W wobble", b"## end of definitions"]
+    notes = (struct.pack("<2H", 22 << 10, 63 << 10 | len(text)) + text + b"\0" * (len(text) % 2) for text in said)
+    codes = struct.pack("<4H", 42 << 10 | 10, 45 << 10 | 10, 1 << 10 | 10, 0)
+    (tmp_path / "a.atr").write_bytes(b"".join(notes) + codes)
+    found = from_atr(tmp_path / "a.atr")
+    assert set(found) == {"beat", "mark"}
+    assert (found["mark"].words, found["mark"].begin_s.tolist()) == (["W", "code 45"], [0.04, 0.08])
+    assert (found["beat"].words, found["beat"].begin_s.tolist()) == (["N"], [0.12])
+
+
+def test_the_loader_mends_and_counts_what_an_import_refuses(tmp_path: Path) -> None:
+    """One annotation goes back and one is beyond the end of the record; without them, both give the same labels."""
+    pytest.importorskip("wfdb")
+    write_record(tmp_path, "100", ramp(500, 2))
+    write_annotations(tmp_path, "100", "atr", MARKS)
+    (one,) = mitdb.recordings(tmp_path)
+    for kind, labels in from_atr(tmp_path / "100.atr").items():
+        theirs = one.label(kind)
+        ends = [None if end is None else end.tolist() for end in (labels.end, theirs.end)]
+        assert (labels.begin.tolist(), ends[0]) == (theirs.begin.tolist(), ends[1])
+        assert kind == "quality" or labels.words == theirs.words
+    assert one.label("quality").words == ["first channel noisy", "clean", "unreadable"]
+    back = struct.pack("<H", 59 << 10) + struct.pack("<hH", -1, 65536 - 30) + struct.pack("<H", 1 << 10)
+    (tmp_path / "100.atr").write_bytes(struct.pack("<H", 1 << 10 | 50) + back + struct.pack("<2H", 5 << 10 | 600, 0))
+    with pytest.raises(DatasetError, match="beyond the end"):
+        from_atr(tmp_path / "100.atr")
+    (one,) = mitdb.recordings(tmp_path)
+    assert one.label("beat").begin.tolist() == [20, 50]
+    assert [text.partition(": ")[2] for text in one.repairs] == [
+        "1 annotations beyond the last sample are left out",
+        "time goes back 1 times; the annotations are put in order",
+    ]
+
+
+def test_a_channel_that_cannot_be_read_is_unreadable() -> None:
+    """By the high bits of the subtype, as PhysioNet's list of codes has it: 16 is the first channel, 33 the second."""
+    subtype = np.array([0, 1, 2, 3, 16, 33, -1], np.int64)
+    row = np.arange(len(subtype), dtype=np.int64)
+    read = Columns(row, np.full(len(subtype), 14), row * 0, subtype, {})
+    noisy = ["first channel noisy", "second channel noisy", "both channels noisy"]
+    of_two = of_annotations(read, 7, rate_hz=1.0, two_channels=True)["quality"]
+    assert of_two.words == ["clean", *noisy, *["unreadable"] * 3]
+    assert of_annotations(read, 7, rate_hz=1.0)["quality"].words == ["clean", *["noisy"] * 3, *["unreadable"] * 3]
 
 
 def test_an_annotation_file_without_a_rate_wants_one(tmp_path: Path) -> None:

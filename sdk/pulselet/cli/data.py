@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,9 @@ Folder = Annotated[
     Path | None,
     typer.Option(help="Where the files are; else under $PULSELET_DATA, or in the cache that `fetch` fills."),
 ]
+LICENCES = {"Open Data Commons Attribution License v1.0": "ODC-By 1.0"}  # short names for the list
+COLUMNS = ("name", "title", "subjects", "MB", "licence", "here")
+LEAST = 20  # characters of a title, however narrow the terminal
 LISTED = 20  # files that are named one by one before the rest is only counted
 
 
@@ -41,18 +45,35 @@ def list_sets(as_json: JsonFlag = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    lines = [_cells(row) for row in rows if "error" not in row]
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "title", "subjects", "MB", "licence", "here"):
-        table.add_column(column, justify="right" if column in ("subjects", "MB") else "left", overflow="fold")
+    room = console.width
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in ("subjects", "MB") else "left", no_wrap=True)
+        room -= 0 if column == "title" else 2 + max(len(cell) for cell in (column, *(line[column] for line in lines)))
+    for line in lines:
+        title = line["title"]
+        line["title"] = title if len(title) <= room else f"{title[: max(room, LEAST) - 1].rstrip()}…"
+        table.add_row(*line.values())
+    console.print(table, markup=False)
     for row in rows:
-        size = f"{row['bytes'] / 1e6:.1f}" if row.get("bytes") else ""
         if "error" in row:
-            table.add_row(row["name"], row["error"], "", "", "", "")
-        else:
-            table.add_row(
-                row["name"], row["title"], str(row["subjects"]), size, row["licence"], "yes" if row["here"] else "no"
-            )
-    Console().print(table, markup=False)
+            typer.echo(f"{row['name']}: {row['error']}")
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands in a line of the list, by column: "?" for a size that is not known."""
+    made = row["here"] and not row["folder"]  # by a model, from no file
+    licence = LICENCES.get(row["licence"], row["licence"])
+    return {
+        "name": row["name"],
+        "title": row["title"],
+        "subjects": str(row["subjects"]),
+        "MB": f"{row['bytes'] / 1e6:.1f}" if row["bytes"] else "" if made else "?",
+        "licence": re.split(r" \(|[;,] ", licence)[0],
+        "here": "yes" if row["here"] else "no",
+    }
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -69,7 +90,7 @@ def _row(name: str) -> dict[str, Any]:
         "subjects": len(card.subjects),
         "bytes": card.bytes,
         "licence": card.licence,
-        "here": place is not None or not card.folder,
+        "here": place is not None or not (card.folder or card.package),
         "folder": None if place is None else str(place),
     }
 
@@ -86,7 +107,7 @@ def show(name: SetName, as_json: JsonFlag = False) -> None:
         return
     for line in _lines(card):
         typer.echo(line)
-    typer.echo(f"here: {place if place else 'comes without files' if not card.folder else 'no'}")
+    typer.echo(f"here: {place if place else 'comes without files' if not (card.folder or card.package) else 'no'}")
 
 
 def _lines(card: Card) -> Iterator[str]:
@@ -103,7 +124,7 @@ def _lines(card: Card) -> Iterator[str]:
     if card.archive or card.url:
         yield f"from: {card.archive or card.url}"
     sums = f", SHA-256 of {len(card.checksums)} {card.checksums_origin}".rstrip() if card.checksums else ""
-    size = f"{card.bytes / 1e6:.1f} MB, " if card.bytes else ""
+    size = f"{card.bytes / 1e6:.1f} MB, " if card.bytes else "size not known, " if card.files else ""
     yield f"files: {size}{len(card.files)} files{sums}"
     if card.manual:
         yield f"how to get it: {card.manual}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 
 from pulselet.errors import ModelError
 from pulselet.model._backend import keras
+from pulselet.windows import labelled
+from pulselet.windows.leaks import Role, Seen, require_clean
 
-Windows = NDArray[np.float32]  # (n, window, channels)
+Windows = NDArray[np.float32]  # (n, window, channels), or Rows that stay on disk
 Augment = Callable[[Windows, np.random.Generator], Windows]
+Prepare = Callable[[Windows], Windows]
 
 BATCH = 64
+CHUNK_BYTES = 64 << 20
+"""So much of the windows is in memory at once, however many there are."""
+PREDICTED = 512
 LEARNING_RATE = 4e-3
 LABEL_SMOOTHING = 0.1
 TURN_DEGREES = 20.0
@@ -35,6 +41,56 @@ class History:
     best_epoch: int  # counts from 0
 
 
+def fit(
+    net: Any,
+    own: labelled.Windows,
+    validation: labelled.Windows,
+    *,
+    epochs: int,
+    seed: int,
+    augment: Augment | None,
+    prepare: Prepare | None = None,
+    progress: Callable[[int], None] | None = None,
+    seen: Seen | None = None,
+) -> tuple[History, Seen]:
+    """Train `net` in place as `train` does; return what happened, and what the fit has looked at.
+
+    Windows on disk stay there. Some 0.4 kB of each are in memory: class, person, time, and the digests by which the
+    leak detector knows a copy.
+
+    Parameters
+    ----------
+    own, validation
+        Windows to learn from, and those that choose the epoch.
+    seen
+        What was looked at before, such as for the constants of a scaling; it grows. `Split.declared` comes with it.
+
+    Raises
+    ------
+    LeakError
+        If the validation side shares people, recordings, samples or values with the training side.
+    ModelError
+        As `train`.
+    """
+    seen = Seen() if seen is None else seen
+    learnt = Seen(seen.aliases, seen.declared).add(own, Role.TRAINING)
+    require_clean(learnt, validation, simulated=True, side="validation")
+    seen.merge(learnt).add(validation, Role.EARLY_STOPPING)
+    history = train(
+        net,
+        own.x,
+        own.y,
+        validation.x,
+        validation.y,
+        epochs=epochs,
+        seed=seed,
+        augment=augment,
+        prepare=prepare,
+        progress=progress,
+    )
+    return history, seen
+
+
 def train(
     net: Any,
     x: Windows,
@@ -45,20 +101,26 @@ def train(
     epochs: int,
     seed: int,
     augment: Augment | None,
+    prepare: Prepare | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> History:
     """Train `net` in place, leave it with its best weights on the validation set, and return what happened.
+
+    An epoch goes through the windows in a new order, `CHUNK_BYTES` of them at a time: `Rows` are read as they are
+    wanted, and give the same net as the same windows in memory.
 
     Parameters
     ----------
     net
         A Keras net from windows (with any axes of size 1 added) to logits; what `nets.ds_cnn` returns.
     x, x_val
-        float32 windows `(n, window, channels)`.
+        float32 windows `(n, window, channels)`, arrays or `Rows`.
     y, y_val
         Class numbers `(n,)`.
     augment
         Makes new windows of each epoch's batch, such as `augment_motion`; None trains on the windows as they are.
+    prepare
+        What is done to windows of both sets before anything else, such as clipping them.
     progress
         Called with the number of each finished epoch, from 1.
 
@@ -79,12 +141,15 @@ def train(
     losses, val_losses, val_accuracies = [], [], []
     best: list[Any] = net.get_weights()
     for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(x))
-        windows = x[order] if augment is None else augment(x[order], rng)
-        targets = np.eye(classes, dtype=np.float32)[y[order]]
-        fit = net.fit(_shaped(net, windows), targets, batch_size=BATCH, shuffle=False, verbose=0)
-        losses.append(float(fit.history["loss"][0]))
-        logits = predict(net, x_val)
+        total = 0.0
+        for chosen in _chunks(x, rng.permutation(len(x))):
+            windows = _prepared(x[chosen], prepare)
+            windows = windows if augment is None else augment(windows, rng)
+            targets = np.eye(classes, dtype=np.float32)[y[chosen]]
+            done = net.fit(_shaped(net, windows), targets, batch_size=BATCH, shuffle=False, verbose=0)
+            total += float(done.history["loss"][0]) * len(chosen)
+        losses.append(total / len(x))
+        logits = predict(net, x_val, prepare=prepare)
         val_losses.append(cross_entropy(logits, y_val))
         val_accuracies.append(float(np.mean(logits.argmax(axis=1) == y_val)))
         if val_losses[-1] <= min(val_losses):
@@ -96,10 +161,24 @@ def train(
     return History(tuple(losses), tuple(val_losses), tuple(val_accuracies), kept)
 
 
-def predict(net: Any, x: Windows) -> NDArray[np.float32]:
-    """Return the logits `(n, classes)` of `net` for windows `(n, window, channels)`."""
-    logits: NDArray[np.float32] = net.predict(_shaped(net, x), batch_size=512, verbose=0)
-    return logits
+def predict(net: Any, x: Windows, *, prepare: Prepare | None = None) -> NDArray[np.float32]:
+    """Return the logits `(n, classes)` of `net` for windows `(n, window, channels)`; `Rows` are read in parts."""
+    found = [
+        net.predict(_shaped(net, _prepared(x[chosen], prepare)), batch_size=PREDICTED, verbose=0)
+        for chosen in _chunks(x, np.arange(len(x)))
+    ]
+    return np.concatenate(found) if found else np.empty((0, net.output_shape[-1]), np.float32)
+
+
+def _chunks(x: Windows, order: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield stretches of `order`, each of whole batches and of `CHUNK_BYTES` at most, but one batch at least."""
+    size = CHUNK_BYTES // max(1, 4 * int(np.prod(x.shape[1:]))) // PREDICTED * PREDICTED
+    for first in range(0, len(order), max(PREDICTED, size)):
+        yield order[first : first + max(PREDICTED, size)]
+
+
+def _prepared(x: Windows, prepare: Prepare | None) -> Windows:
+    return x if prepare is None else prepare(x)
 
 
 def cross_entropy(logits: NDArray[np.float32], y: NDArray[np.integer[Any]]) -> float:
@@ -161,7 +240,7 @@ def _check(x: Windows, y: NDArray[Any], x_val: Windows, y_val: NDArray[Any], epo
     for name, windows, labels in (("training", x, y), ("validation", x_val, y_val)):
         if len(windows) == 0 or len(windows) != len(labels):
             raise ModelError(f"the {name} set wants as many labels as windows, got {len(labels)} for {len(windows)}")
-        if not np.isfinite(windows).all():
+        if not all(np.isfinite(windows[part]).all() for part in _chunks(windows, np.arange(len(windows)))):
             raise ModelError(f"the {name} set holds values that are not finite numbers: clean them first")
         if labels.min() < 0 or labels.max() >= classes:
             raise ModelError(

@@ -5,16 +5,19 @@ Data and the accuracy to beat (87.3 % on unseen people): Burns et al., arXiv 180
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.model import nets, quantize, tflm
-from pulselet.model.train import History, augment_motion, predict, train
+from pulselet.model import train as training
+from pulselet.model.train import History, augment_motion, predict
 from pulselet.signal.pipeline import Branch, LowPass, Pipeline, Scale, Window
-from pulselet.windows.labelled import Split, Windows
+from pulselet.windows.labelled import Windows
+from pulselet.windows.leaks import Role, Seen
+from pulselet.windows.splitting import Split
 from pulselet_datasets.seglearn_watch import EXERCISES, RATE_HZ, WatchSeries, series
 
 PIPELINE = Pipeline(
@@ -39,11 +42,12 @@ CARD = {
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A float net, the int8 net made of it, and how training went."""
+    """A float net, the int8 net made of it, how training went, and what it has looked at."""
 
     net: Any  # a Keras model
     model: bytes  # int8 .tflite
     history: History
+    seen: Seen = field(default_factory=Seen)
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the float net's outputs `(n, classes)` for windows `(n, length, channels)`."""
@@ -65,8 +69,21 @@ def windows(recordings: list[WatchSeries] | None = None) -> Windows:
     parts = []
     for one in series() if recordings is None else recordings:
         x, starts = PIPELINE.batch({"acc": one.acceleration, "gyro": one.rotation})
-        y = np.full(len(starts), EXERCISES.index(one.exercise), np.int64)
-        parts.append(Windows(x, y, np.full(len(starts), one.subject, np.int64), EXERCISES))
+        count = len(starts)
+        begin_s = starts / PIPELINE.rate_hz
+        name = f"seglearn/{one.subject}-{one.side}-{one.exercise}"
+        parts.append(
+            Windows(
+                x,
+                np.full(count, EXERCISES.index(one.exercise), np.int64),
+                np.full(count, one.subject, np.int64),
+                EXERCISES,
+                np.full(count, name),
+                begin_s,
+                begin_s + PIPELINE.window.length_s,
+                rule="exercise of the whole series",
+            )
+        )
     return Windows.join(parts)
 
 
@@ -77,19 +94,26 @@ def fit(data: Windows, split: Split, *, epochs: int = EPOCHS, seed: int = 0, pro
     ----------
     progress
         Called with each finished epoch's number, if given.
+
+    Raises
+    ------
+    LeakError
+        If the sides of the split share people, recordings, samples or values.
     """
-    own, val = data.of(split.train), data.of(split.validation)
+    own, validation = split.side(data, "train"), split.side(data, "validation")
     net = nets.ds_cnn(*PIPELINE.shape, len(data.labels), seed=seed)
-    history = train(
+    history, seen = training.fit(
         net,
-        saturated(own.x),
-        own.y,
-        saturated(val.x),
-        val.y,
+        own,
+        validation,
         epochs=epochs,
         seed=seed,
         augment=augment_motion,
+        prepare=saturated,
         progress=progress,
+        seen=Seen(declared=split.declared),
     )
     chosen = np.random.default_rng(seed).choice(len(own), min(REPRESENTATIVE, len(own)), replace=False)
-    return Trained(net, quantize.to_int8(net, saturated(own.x[chosen])), history)
+    representative = own.take(chosen)
+    seen.add(representative, Role.REPRESENTATIVE)
+    return Trained(net, quantize.to_int8(net, saturated(np.asarray(representative.x))), history, seen)

@@ -161,7 +161,7 @@ def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
     """Yield consecutive runs of usable, then of lost samples."""
     if not len(values):
         return
-    if -LIMIT < values.min() and values.max() < LIMIT:  # false if there is a NaN
+    if values.min() > -LIMIT and values.max() < LIMIT:  # false if there is a NaN
         yield True, values
         return
     with np.errstate(invalid="ignore"):

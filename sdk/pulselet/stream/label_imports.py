@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pulselet.errors import DatasetError, RecordingError
 from pulselet.stream.convert import wfdb_annotations
 from pulselet.stream.convert.edf_file import Header, tals
 from pulselet.stream.convert.marks import LABEL, parse
+from pulselet.stream.convert.wfdb_annotations import Columns
 from pulselet.stream.corpus import Labels
 from pulselet.stream.label_tables import ANNOTATION, LONGEST
 from pulselet.stream.vocabulary import BEATS, MARKS, MIT_CODES, RHYTHMS, SIGNAL_QUALITY
 
-_QUALITY, _RHYTHM, _SYSTEM = 14, 28, (0, *range(59, 64))
-_ON_ALL = -1  # subtype of a change of quality: nothing can be read
+QUALITY_OF_TWO = ("clean", "first channel noisy", "second channel noisy", "both channels noisy", "unreadable")
+_QUALITY, _RHYTHM, _CODES = 14, 28, 64
+_DEFINITION = re.compile(r"(\d{1,2}) (\S+)(?: .*)?", re.DOTALL)
 
 
 def from_atr(path: str | Path, *, rate_hz: float | None = None, end: int | None = None) -> dict[str, Labels]:
@@ -48,8 +51,7 @@ def from_atr(path: str | Path, *, rate_hz: float | None = None, end: int | None 
     """
     path = Path(path)
     try:
-        found, said_hz, own = wfdb_annotations.read(path)
-        subtypes = _subtypes(path, found)
+        read, said_hz, own = of_record(wfdb_annotations.columns(path))
     except (RecordingError, OSError) as error:
         raise DatasetError(f"{path} cannot be read as annotations: {error}") from error
     header_hz, header_end = _header(path.with_suffix(".hea"))
@@ -58,27 +60,121 @@ def from_atr(path: str | Path, *, rate_hz: float | None = None, end: int | None 
         raise DatasetError(f"{path} does not state its rate, and there is no header beside it: give rate_hz")
     if end is None and header_hz and header_end:
         end = round(header_end * ticks_hz / header_hz)
-    ticks = np.array([one.tick for one in found], np.int64)
-    last = int(ticks.max()) + 1 if len(ticks) else 0
+    last = int(read.tick.max()) + 1 if len(read.tick) else 0
     if end is not None and last > end:
-        raise DatasetError(f"{path}: {(ticks >= end).sum()} annotations are beyond the end of the record, tick {end}")
-    symbols = {**MIT_CODES, **own}
-    by_kind: dict[str, list[tuple[int, str]]] = {}
-    for one, subtype in zip(found, subtypes, strict=True):
-        if one.code not in _SYSTEM:
-            kind, word = _meaning(symbols.get(one.code, f"code {one.code}"), one.code, one.text, subtype)
-            by_kind.setdefault(kind, []).append((one.tick, word))
-    return {kind: _of_atr(path, kind, rows, ticks_hz, last if end is None else end) for kind, rows in by_kind.items()}
+        raise DatasetError(
+            f"{path}: {(read.tick >= end).sum()} annotations are beyond the end of the record, tick {end}"
+        )
+    try:
+        labels = of_annotations(
+            read, last if end is None else end, rate_hz=ticks_hz, symbols={**MIT_CODES, **own}, rater=path.name
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return {kind: one for kind, one in labels.items() if len(one)}
 
 
-def _subtypes(path: Path, found: Sequence[wfdb_annotations.Annotation]) -> list[int]:
-    """Return the subtypes of the annotations that do not speak of the file, which are some of all, in their order."""
-    read = wfdb_annotations.columns(path)
-    subtypes: list[int] = []
-    for one, subtype in zip(read.each(), read.subtype.tolist(), strict=True):
-        if len(subtypes) < len(found) and one == found[len(subtypes)]:
-            subtypes.append(subtype)
-    return subtypes
+def of_record(read: Columns) -> tuple[Columns, float | None, dict[int, str]]:
+    """Return the annotations that speak of the record, and what the others say of the file.
+
+    That is ticks per second, if it is said, and the symbols of codes that the file defines itself.
+    """
+    about, said_hz, symbols = [], None, dict[int, str]()
+    defining = False
+    for row, text in read.texts.items():
+        if read.tick[row] or read.code[row] != wfdb_annotations.NOTE:
+            continue
+        if (said := wfdb_annotations.RESOLUTION.fullmatch(text)) and float(said[1]):
+            said_hz = float(said[1])
+        elif text in (wfdb_annotations.BEGIN, wfdb_annotations.END):
+            defining = text == wfdb_annotations.BEGIN
+        elif defining and (said := _DEFINITION.fullmatch(text)):
+            symbols[int(said[1])] = said[2]
+        elif not text.startswith("## "):
+            continue
+        about.append(row)
+    if not about:
+        return read, said_hz, symbols
+    return rows_of(read, np.delete(np.arange(len(read.tick)), about)), said_hz, symbols
+
+
+def rows_of(read: Columns, rows: NDArray[np.int64]) -> Columns:
+    """Return some annotations, in the order of `rows`."""
+    texts = {new: read.texts[row] for new, row in enumerate(rows.tolist()) if row in read.texts}
+    return Columns(read.tick[rows], read.code[rows], read.channel[rows], read.subtype[rows], texts)
+
+
+def of_annotations(
+    read: Columns,
+    end: int,
+    *,
+    rate_hz: float,
+    symbols: Mapping[int, str] = MIT_CODES,
+    two_channels: bool = False,
+    rater: str = "",
+) -> dict[str, Labels]:
+    """Return the labels of a record by kind: those that `from_atr` describes, each of them, though it be empty.
+
+    Parameters
+    ----------
+    read
+        What speaks of the record, in the order of time.
+    end
+        Ticks of the record, where its last rhythm and quality end.
+    rate_hz
+        Ticks per second.
+    symbols
+        By code; a code that has none is the mark "code 42".
+    two_channels
+        Say of a noisy record of two channels which one is (`QUALITY_OF_TWO`).
+
+    Raises
+    ------
+    DatasetError
+        If time goes back.
+    """
+    codes = set(np.unique(read.code).tolist()) - {_RHYTHM, _QUALITY, wfdb_annotations.NOTE}
+    words = {code: symbols.get(code, f"code {code}") for code in codes}
+    beats = {code: word for code, word in words.items() if word in BEATS}
+    marks = {code: word for code, word in words.items() if word not in BEATS}
+    found = {
+        kind: _instants(kind, read, own, tuple(usual), rate_hz, rater)
+        for kind, own, usual in (("beat", beats, BEATS), ("mark", marks, MARKS))
+    }
+    rows = np.flatnonzero(read.code == _RHYTHM)
+    tick, said = read.tick[rows], [word.removeprefix("(") for word in _texts(read, rows)]
+    rhythms = (*RHYTHMS, *sorted(set(said) - set(RHYTHMS)))
+    until = _until_next(tick, end)
+    found["rhythm"] = Labels.of("rhythm", said, tick, until, rate_hz=rate_hz, vocabulary=rhythms, rater=rater)
+    rows = np.flatnonzero(read.code == _QUALITY)
+    tick, subtype = read.tick[rows], read.subtype[rows]
+    vocabulary = QUALITY_OF_TWO if two_channels else SIGNAL_QUALITY
+    noisy = subtype & 3 if two_channels else (subtype & 0x0F > 0).astype(np.int64)
+    quality = np.where(subtype & 0xF0, len(vocabulary) - 1, noisy)  # a bit for each noisy channel, above them lost ones
+    found["quality"] = Labels("quality", vocabulary, tick, _until_next(tick, end), quality, rate_hz, rater)
+    rows = np.flatnonzero(read.code == wfdb_annotations.NOTE)
+    found["note"] = Labels.of("note", _texts(read, rows), read.tick[rows], rate_hz=rate_hz, rater=rater)
+    return found
+
+
+def _instants(
+    kind: str, read: Columns, words: Mapping[int, str], usual: tuple[str, ...], rate_hz: float, rater: str
+) -> Labels:
+    """Return the labels of the codes that have a word."""
+    vocabulary = (*usual, *sorted(set(words.values()) - set(usual)))
+    numbers = np.full(_CODES, -1, np.int64)
+    for code, word in words.items():
+        numbers[code] = vocabulary.index(word)
+    codes = numbers[read.code]
+    return Labels(kind, vocabulary, read.tick[codes >= 0], None, codes[codes >= 0], rate_hz, rater)
+
+
+def _texts(read: Columns, rows: NDArray[np.int64]) -> list[str]:
+    return [read.texts.get(row, "").strip("\0 ") for row in rows.tolist()]
+
+
+def _until_next(begin: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    return np.append(begin[1:], end) if len(begin) else begin
 
 
 def _header(path: Path) -> tuple[float | None, int | None]:
@@ -93,30 +189,6 @@ def _header(path: Path) -> tuple[float | None, int | None]:
         return (float(rate[0]) if rate else None), (int(record[3]) if len(record) > 3 else None)
     except ValueError:
         return None, None
-
-
-def _meaning(symbol: str, code: int, text: str, subtype: int) -> tuple[str, str]:
-    """Return kind and word of an annotation."""
-    if code == _RHYTHM:
-        return "rhythm", text.strip("\0 ").removeprefix("(")
-    if code == _QUALITY:  # a bit for each channel with noise; above these, one for each that cannot be read
-        unreadable = subtype == _ON_ALL or subtype & 0xF0
-        return "quality", SIGNAL_QUALITY[2 if unreadable else int(bool(subtype & 0x0F))]
-    if code == wfdb_annotations.NOTE:
-        return "note", text.strip("\0 ")
-    return ("beat" if symbol in BEATS else "mark"), symbol
-
-
-def _of_atr(path: Path, kind: str, rows: Sequence[tuple[int, str]], ticks_hz: float, end: int) -> Labels:
-    begin, words = [tick for tick, _ in rows], [word for _, word in rows]
-    known = {"beat": tuple(BEATS), "mark": tuple(MARKS), "rhythm": tuple(RHYTHMS), "quality": SIGNAL_QUALITY}
-    usual = known.get(kind, ())
-    vocabulary = (*usual, *sorted(set(words) - set(usual)))
-    until = [*begin[1:], end] if kind in ("rhythm", "quality") else None
-    try:
-        return Labels.of(kind, words, begin, until, rate_hz=ticks_hz, vocabulary=vocabulary, rater=path.name)
-    except DatasetError as error:
-        raise DatasetError(f"{path}: {error}") from error
 
 
 def from_edf(

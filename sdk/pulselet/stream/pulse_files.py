@@ -72,7 +72,7 @@ def _read(recording: Recording, path: Path, dataset: str, subject: str | None) -
         name=path.stem,
         subject=who,
         signals=signals,
-        read=partial(_runs, path),
+        read=partial(runs, path),
         labels=labels,
         start_s={name: at_s for name, at_s in start_s.items() if at_s},
         facts={key: value for key, value in meta.items() if key not in ("subject", "started_ns")},
@@ -97,12 +97,34 @@ def _labels(recording: Recording, signals: Mapping[str, Signal]) -> tuple[list[I
     return found, [said] if absent else []
 
 
-def _runs(path: Path, name: str) -> list[Run]:
+def runs(path: Path, name: str) -> list[Run]:
+    """Return the runs of a signal of a `.pulse` file; DatasetError if it is no recording."""
     try:
         with Recording.open(path) as recording:
             return [Run(first, values) for first, values in recording.segments(name)]
     except RecordingError as error:
         raise DatasetError(str(error)) from error
+
+
+def ends(path: str | Path) -> dict[str, int]:
+    """Return the index one past the last sample of each signal that has samples.
+
+    Raises
+    ------
+    DatasetError
+        If it is no recording.
+    """
+    try:
+        with Recording.open(Path(path)) as recording:
+            found = {name: _end(recording, name) for name in recording.signals}
+    except RecordingError as error:
+        raise DatasetError(str(error)) from error
+    return {name: end for name, end in found.items() if end}
+
+
+def _end(recording: Recording, name: str) -> int:
+    blocks = (stamp for stamp in recording.stamps(name) if stamp.arrival_ns is not None)
+    return max((stamp.first + (stamp.samples or 0) for stamp in blocks), default=0)
 
 
 def annotate(path: str | Path, labels: Iterable[Labels], signal: str) -> int:
@@ -126,7 +148,7 @@ def annotate(path: str | Path, labels: Iterable[Labels], signal: str) -> int:
             blocks = [stamp for stamp in recording.stamps(signal) if stamp.arrival_ns is not None]
             if not blocks:
                 raise DatasetError(f"{path}: {signal!r} has no samples to label")
-            first, end = blocks[0], max(stamp.first + (stamp.samples or 0) for stamp in blocks)
+            first, end = blocks[0], _end(recording, signal)
             start_s = ((first.arrival_ns or 0) - zero_ns) / 1e9 - first.first / (of.rate_hz or float("inf"))
             rows = [row for one in labels for row in to_intervals(one, of, start_s=start_s)]
             beyond = [row for row in rows if row.end > end or row.first >= end]
