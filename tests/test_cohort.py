@@ -19,6 +19,7 @@ import cohort_functions as made
 import pytest
 
 from pulselet import cohort
+from pulselet._cohort import identity_of, key_of
 from pulselet.errors import DatasetError, PipelineError, PulseletError
 from pulselet.stream.corpus import Recording
 
@@ -256,3 +257,45 @@ def test_a_dask_cluster_gives_the_same_as_this_machine(tmp_path: Path) -> None:
             result = cohort.run(made.odd_fails, made.recordings(6), client, out=there)
     assert [one.recording for one in result.failures] == ["r1", "r3", "r5"]
     assert there.read_bytes() == here.read_bytes()
+
+
+def typed(text: str, name: str, **known: Any) -> Any:
+    """Return a function as somebody typed it at a prompt, whose source nobody keeps."""
+    space: dict[str, Any] = {"__name__": "prompt", **known}
+    exec(compile(text, "<prompt>", "exec"), space)
+    return space[name]
+
+
+def test_what_is_typed_anew_or_stands_in_its_module_is_part_of_a_function() -> None:
+    minimum, maximum = (typed(f"def f(r):\n    return r.values('s').{one}()", "f") for one in ("min", "max"))
+    assert identity_of(minimum, "") != identity_of(maximum, "")
+    assert identity_of(minimum, "") == identity_of(typed("def f(r):\n    return r.values('s').min()", "f"), "")
+    inner = [typed(f"def f(r):\n    return [(lambda v: v.{one}())(v) for v in r]", "f") for one in ("min", "max")]
+    assert identity_of(inner[0], "") != identity_of(inner[1], "")
+    limit = [typed("def f(r):\n    return r > LIMIT", "f", LIMIT=value) for value in (1, 2)]
+    assert identity_of(limit[0], "") != identity_of(limit[1], "")
+
+
+def test_defaults_of_keywords_and_the_object_of_a_method_are_part_of_a_function() -> None:
+    def with_limit(value: int) -> Any:
+        def function(recording: Recording, *, limit: int = value) -> dict[str, int]:
+            return {"limit": limit}
+
+        return function
+
+    assert identity_of(with_limit(1), "") == identity_of(with_limit(1), "")
+    assert identity_of(with_limit(1), "") != identity_of(with_limit(2), "")
+    assert identity_of("a".join, "") != identity_of("b".join, "")
+
+
+@pytest.mark.parametrize("change", ["rate", "start", "fact"])
+def test_the_same_files_read_otherwise_are_another_recording(change: str) -> None:
+    one = made.recordings(1)[0]
+    name, signal_ = next(iter(one.signals.items()))
+    other = {
+        "rate": replace(one, signals={**one.signals, name: replace(signal_, rate_hz=1.5)}),
+        "start": replace(one, start_s={name: 2.0}),
+        "fact": replace(one, facts={"age": "41"}),
+    }[change]
+    assert key_of(replace(one), "") == key_of(one, "")
+    assert key_of(other, "") != key_of(one, "")

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +81,8 @@ def name_of(function: Callable[..., Any]) -> str:
 def identity_of(function: Callable[..., Any], version: str) -> str:
     """Return a digest of a function: its name, source, defaults, closure and bound arguments, and a version.
 
-    It does not see functions that this one calls.
+    So are the plain values that it takes from its module: numbers, texts, arrays, and lists or dicts of them. It does
+    not see functions that this one calls.
     """
     digest = hashlib.sha256(f"pulselet {__version__}\n{version}\n".encode())
     for part in _parts_of(function):
@@ -92,11 +94,34 @@ def identity_of(function: Callable[..., Any], version: str) -> str:
 def _parts_of(function: Callable[..., Any]) -> list[bytes]:
     if isinstance(function, partial):
         return [*_parts_of(function.func), _bytes_of((function.args, sorted(function.keywords.items())))]
+    if inspect.ismethod(function):
+        return [*_parts_of(function.__func__), _bytes_of(function.__self__)]
     if not inspect.isfunction(function):
         whole = function if inspect.isroutine(function) else type(function)
         return [name_of(function).encode(), _source(whole), _bytes_of(function)]
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    return [name_of(function).encode(), _source(function), _bytes_of((function.__defaults__, cells))]
+    given = (function.__defaults__, sorted((function.__kwdefaults__ or {}).items()), cells, _from_module(function))
+    return [name_of(function).encode(), _source(function), _bytes_of(given)]
+
+
+def _from_module(function: FunctionType) -> list[tuple[str, Any]]:
+    """Return the plain values of its module that a function names, in the order of their names."""
+    plain = (bool, int, float, str, bytes, tuple, list, dict, np.ndarray, type(None))
+    known = function.__globals__
+    return [
+        (name, known[name]) for name in sorted(_names(function.__code__)) if isinstance(known.get(name, ...), plain)
+    ]
+
+
+def _names(code: CodeType) -> set[str]:
+    return set(code.co_names).union(*(_names(inner) for inner in code.co_consts if inspect.iscode(inner)))
+
+
+def _compiled(code: CodeType) -> bytes:
+    """Return all that a function's code says, with that of functions inside it."""
+    inner = b"".join(_compiled(one) for one in code.co_consts if inspect.iscode(one))
+    rest = [one for one in code.co_consts if not inspect.iscode(one)]
+    return code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars, rest)).encode() + inner
 
 
 def _source(thing: Any) -> bytes:
@@ -104,9 +129,7 @@ def _source(thing: Any) -> bytes:
         return inspect.getsource(thing).encode()
     except (OSError, TypeError):  # typed at a prompt
         code = getattr(thing, "__code__", None)
-        return (
-            b"" if code is None else code.co_code + repr([c for c in code.co_consts if not inspect.iscode(c)]).encode()
-        )
+        return b"" if code is None else _compiled(code)
 
 
 def _bytes_of(thing: Any) -> bytes:
@@ -117,9 +140,14 @@ def _bytes_of(thing: Any) -> bytes:
 
 
 def key_of(recording: Recording, identity: str) -> str:
-    """Return a digest of a function and all of a recording: names, files or samples, and labels."""
+    """Return a digest of a function and all of a recording: names, files or samples, labels, and what it says.
+
+    The same files may be read in two ways, such as at two even rates.
+    """
     head = (identity, recording.dataset, recording.name, recording.subject, recording.sha256)
     digest = hashlib.sha256("\n".join(head).encode())
+    for about in (recording.signals, recording.start_s, recording.facts):
+        digest.update(repr(sorted((name, repr(one)) for name, one in about.items())).encode())
     for kind, labels in sorted(recording.labels.items()):
         digest.update(repr((kind, labels.vocabulary, labels.rate_hz)).encode())
         for part in (labels.begin, labels.end, labels.code):

@@ -142,8 +142,8 @@ def run(
         A Parquet file. The function then returns a dict for a row, or a list of dicts, of numbers, texts, and lists or
         dicts of them; the columns dataset, recording, subject and simulated come before. What is done is kept in the
         folder `<out>.parts`, and not done again by a later run with the same function (its own source and arguments,
-        not what it calls: change `version` for that) and recording (its files, or samples, and labels). Failures are
-        written to `<out>.failures.json`.
+        and plain values of its module, not what it calls: change `version` for that) and recording (its files, or
+        samples, labels, signals and facts). Failures are written to `<out>.failures.json`.
     retries
         How often a recording is tried again.
     progress

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pulselet.errors import LeakError, ModelError
+from pulselet.errors import LeakError, ModelError, PipelineError
 from pulselet.model import Fold, evaluate, figures
 from pulselet.model.measure import Figures
 from pulselet.windows import Counts, Seen, Windows
@@ -282,3 +282,96 @@ def test_what_was_left_out_or_mended_is_said_once() -> None:
     assert report.notes.count(f"when the set was cut, {Counts(gap=3)}") == 1
     assert "repairs of what was tested: 1, see provenance" in report.notes
     assert report.provenance["folds"][0]["test"]["repairs"] == ["200: mended"]
+
+
+def test_windows_that_were_left_out_after_the_cut_are_told() -> None:
+    test = windows([0, 1, 0, 1, 0], [2] * 5, of_recording={"set/2": 5})
+    whole = evaluate(Fold(test, {"f": test.y}, trained_on(0, 1)), headline="f", resamples=2)
+    easy = test.take(np.array([0, 1, 2]))
+    some = evaluate(Fold(easy, {"f": easy.y}, trained_on(0, 1)), headline="f", resamples=2)
+    said = "2 of 5 windows of the tested recordings were left out after the cut"
+    assert said not in whole.notes
+    assert said in some.notes
+    parts = [Fold(part, {"f": part.y}, trained_on(0, 1)) for part in (easy, test.take(np.array([3, 4])))]
+    assert said not in evaluate(parts, headline="f", resamples=2).notes
+
+
+def test_a_window_that_is_in_a_fold_twice_is_refused_or_told() -> None:
+    test = windows([0, 1, 0], [2] * 3).take(np.array([0, 0, 0, 1]))
+    with pytest.raises(ModelError, match="2 windows are in a fold again"):
+        evaluate(Fold(test, {"f": test.y}, trained_on(0, 1)), headline="f")
+    nowhere = Windows(test.x, test.y, test.subject, test.labels)
+    found = evaluate(Fold(nowhere, {"f": test.y}, trained_on(0, 1)), headline="f", resamples=2)
+    assert "2 test windows have the values of another one of the same person" in found.notes
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.5, math.nan])
+def test_a_step_that_is_not_above_0_is_refused(scale: float) -> None:
+    test = windows([0, 1], [2, 2])
+    outputs = {"int8": np.array([[5, 1], [1, 5]], np.int8)}
+    with pytest.raises(ModelError, match="scale of 'int8' must be above 0"):
+        evaluate(Fold(test, outputs, trained_on(0, 1), {"int8": scale}))
+
+
+def test_probabilities_in_one_fold_and_logits_in_another_are_refused() -> None:
+    shares = np.array([[0.9, 0.1], [0.2, 0.8]])
+    folds = [
+        Fold(windows([0, 1], [2, 2]), {"f": shares}, trained_on(0, 1)),
+        Fold(windows([0, 1], [3, 3]), {"f": np.log(shares)}, trained_on(0, 1)),
+    ]
+    with pytest.raises(ModelError, match="probabilities in one fold and logits in another"):
+        evaluate(folds, headline="f")
+
+
+def test_a_test_of_one_class_has_no_areas() -> None:
+    found = figures(np.zeros(4, int), np.array([[0.9, 0.1], [0.4, 0.6]] * 2), np.array([1, 1, 2, 2]), ("a", "b"))
+    for name in ("macro_auroc", "macro_auprc"):
+        assert math.isnan(found.scalars[name])
+        assert np.isnan(found.intervals[name]).all()
+    assert np.isnan(found.by_class["auprc"]).all()
+
+
+def test_a_fit_on_other_classes_is_told() -> None:
+    test = windows([0, 1], [2, 2])
+    seen = Seen().add(windows([0, 1], [1, 1], labels=("c", "d")), "training")
+    found = evaluate(Fold(test, {"f": test.y}, seen), headline="f", resamples=2)
+    assert "no class that is tested was trained on: priors are of the test side" in found.notes
+
+
+def test_windows_that_once_have_no_place_are_known_by_their_values() -> None:
+    test = windows([0, 1], [2, 2])
+    nowhere = Windows(test.x, test.y, test.subject, test.labels)
+    folds = [Fold(one, {"f": one.y}, trained_on(0, 1)) for one in (test, nowhere)]
+    with pytest.raises(ModelError, match="2 windows are in two folds"):
+        evaluate(folds, headline="f")
+
+
+def test_without_resamples_there_are_no_intervals() -> None:
+    given = (Y, PREDICTED, SUBJECTS, LABELS)
+    assert np.isnan(figures(*given, resamples=0).intervals["accuracy"]).all()
+    with pytest.raises(ModelError, match="0 resamples or more"):
+        figures(*given, resamples=-1)
+
+
+def test_people_are_named_by_whole_numbers_or_text() -> None:
+    given = (np.array([0, 1]), np.array([0, 1]))
+    assert figures(*given, np.array([None, "a"], object), ("a", "b"), resamples=2).subjects == ("", "a")
+    with pytest.raises(PipelineError, match="whole numbers or text"):
+        figures(*given, np.array([1, math.nan]), ("a", "b"))
+
+
+def test_a_class_of_one_person_is_told_because_draws_often_lack_it() -> None:
+    said = [
+        note
+        for note in evaluate(
+            [
+                Fold(one, {"f": one.y}, trained_on(0, 1))
+                for one in (windows([0, 1], [2, 2]), windows([0, 0], [3, 3]), windows([0, 0], [4, 4]))
+            ],
+            headline="f",
+            resamples=2,
+        ).notes
+        if "of 3 people" in note
+    ]
+    assert len(said) == 1
+    assert said[0].startswith("b is of 1 of 3 people")

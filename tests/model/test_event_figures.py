@@ -175,3 +175,11 @@ def test_a_night_without_sleep_has_no_onset() -> None:
 def test_nights_that_do_not_fit_are_refused(true: Any, found: Any, wake: str) -> None:
     with pytest.raises(ModelError):
         sleep_figures(true, found, ["a"] * len(true), STAGES, epoch_s=30.0, wake=wake)
+
+
+def test_a_night_that_nobody_scored_has_no_times() -> None:
+    true = [np.full(4, -1), np.array([0, 1, 1, 1])]
+    found = [np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])]
+    report = sleep_figures(true, found, ["a", "b"], STAGES, epoch_s=60.0, wake="W")
+    assert report.absolute["tst"] == 1  # of the other night alone: 3 and 2 min of sleep
+    assert report.unscored == 4

@@ -11,7 +11,7 @@ import pytest
 
 from pulselet.errors import ModelError
 from pulselet.model import RateReport, rate_figures
-from pulselet.model.bland_altman import of_differences
+from pulselet.model.bland_altman import limits_of, of_differences
 
 NAN = math.nan
 # Person a: errors 0, +2, -10, one window without a value. Person b: errors +4, +4; one window without a true rate.
@@ -44,7 +44,7 @@ def test_a_window_without_a_value_is_not_within_and_not_an_error(report: RateRep
 def test_the_constant_is_the_median_of_the_other_people(report: RateReport) -> None:
     # a gets 100 (errors 40, 40, 20, 20), b gets 70 (errors 30, 30).
     assert report.naive["mae"] == 180 / 6
-    assert report.gain == 30 - 4
+    assert report.gain == 160 / 5 - 4  # both without the window that has no value
 
 
 def test_error_against_coverage_by_hand(report: RateReport) -> None:
@@ -140,3 +140,32 @@ def test_json_text_and_page(report: RateReport) -> None:
 def test_rates_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         rate_figures(**{"true_bpm": TRUE, "found_bpm": FOUND, "subjects": WHO, **change})
+
+
+@pytest.mark.parametrize("same", [0.1, 0.7, 3.3])
+@pytest.mark.parametrize("count", [3, 7, 10])
+def test_equal_differences_have_limits_without_width(same: float, count: int) -> None:
+    # Squares and their mean differ by a rounding error here, which may be below zero.
+    found = of_differences(np.full(count, same), np.arange(count))
+    assert (found.bias, found.lower, found.upper) == pytest.approx((same, same, same), abs=1e-6)
+
+
+def test_silence_in_hard_windows_gains_nothing() -> None:
+    # b's rates are 100; the constant of all others is 60, and the method says 60 too, where it says anything.
+    true, who = np.array([60.0, 60, 60, 100, 61]), np.array(["a", "a", "c", "b", "b"])
+    silent = rate_figures(true, np.array([60.0, 60, 60, NAN, 60]), who)
+    constant = np.median(true[2:]), np.median(true[[0, 1, 3, 4]]), 60.0  # of a, c and b
+    errors = [abs(60 - constant[0])] * 2 + [abs(60 - constant[1]), abs(61 - constant[2])]
+    assert silent.gain == pytest.approx(np.mean(errors) - 1 / 4)
+
+
+def test_limits_are_those_that_bland_and_altman_print() -> None:
+    # Cardiac output by two methods, 60 pairs of 12 people, true values that vary (2007, section 3): what their analysis
+    # of variance prints, and the limits that they draw from it.
+    people, pairs, bias, within, between, divisor = 12, 60, 0.6021667, 0.170714026, 4.2090856, 4.9818182
+    total = pairs * bias
+    squares = pairs**2 - divisor * (people - 1) * pairs
+    sums = (people, pairs, squares, total, between * (people - 1) + total * bias, within * (pairs - people))
+    found = limits_of(np.array(sums, np.float64))
+    assert found[:3] == pytest.approx((0.6021667, -1.3394565, 2.5437899), abs=2e-6)
+    assert math.hypot(*found[3:]) == pytest.approx(0.99062408, abs=1e-6)

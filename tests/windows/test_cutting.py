@@ -12,7 +12,7 @@ from pulselet.errors import DatasetError, PipelineError
 from pulselet.signal import Beats, Branch, Columns, LowPass, Pipeline, Window
 from pulselet.stream.block import Signal
 from pulselet.stream.corpus import Labels, Recording, Run
-from pulselet.windows import Rows, WindowStore, cut, cut_around
+from pulselet.windows import Rows, Windows, WindowStore, cut, cut_around
 
 Make = Callable[..., Recording]
 
@@ -310,3 +310,24 @@ def test_an_empty_recording_gives_no_windows(make: Make) -> None:
     windows = cut([make("a", [(0, ramp(0))]), make("b", [(0, ramp(5))])], PIPELINE, label=None)
     assert (len(windows), windows.dropped.total, windows.people) == (0, 0, [])
     assert windows.x.shape == (0, 10, 1)
+
+
+def test_runs_that_overlap_are_refused(make: Make) -> None:
+    recording = make(runs=((0, ramp(50)), (40, ramp(50))))
+    with pytest.raises(DatasetError, match="begins at sample 40, before the last one ends at 50"):
+        cut(recording, PIPELINE, label=None)
+
+
+def test_the_cut_says_how_many_windows_each_recording_gave(make: Make) -> None:
+    labels = intervals((0, 40, "rest"))
+    data = cut([make("a", labels=[labels]), make("b", labels=[labels])], PIPELINE)
+    assert data.of_recording == {"made/a": int((data.subject == "a").sum()), "made/b": int((data.subject == "b").sum())}
+    some = data.take(data.subject == "a").take(np.arange(1))
+    assert some.of_recording == {"made/a": data.of_recording["made/a"]}
+    assert Windows.join([some, data.of(["b"])]).of_recording == data.of_recording
+
+
+def test_the_cache_knows_when_a_signal_begins(make: Make, tmp_path: Path) -> None:
+    for begin in (0.0, 3.0):
+        data = cut(make(start_s={"s": begin}), PIPELINE, label=None, cache=tmp_path)
+        assert data.start_s[0] == begin

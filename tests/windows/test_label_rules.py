@@ -118,3 +118,18 @@ def test_rules_that_say_nothing_are_refused(rule: dict[str, object], complaint: 
 def test_a_rule_says_itself_in_words() -> None:
     assert str(LabelRule("activity")) == "activity that most of the labelled time has, 50 % of the window labelled"
     assert str(LabelRule("stage", "coverage")) == "stage over 100 % of the window"
+
+
+@pytest.mark.parametrize("by", ["majority", "purity"])
+def test_time_with_two_labels_is_labelled_once(by: str) -> None:
+    # 3 of 10 s are labelled; with b's 2 s on the same time they are still not half of the window.
+    both = Labels.of("activity", ["a", "b"], [0, 0], [3, 2], rate_hz=1.0)
+    assert LabelRule("activity", by, 0.5).of_windows(both, BEGIN, END).tolist() == [MIXED]
+
+
+def test_an_event_in_nested_intervals_takes_the_last_to_begin() -> None:
+    # a from 0 to 100, in it b from 40 to 50 and an interval of no length at 60
+    nested = Labels.of("rhythm", ["a", "b", "b"], [0, 40, 60], [100, 50, 60], rate_hz=1.0)
+    found, missed = LabelRule("rhythm").of_events(nested, np.array([-1.0, 0, 39.9, 40, 50, 60, 99, 100]))
+    assert found.tolist() == [NONE, 0, 0, 1, 0, 0, 0, NONE]
+    assert missed == 0

@@ -139,3 +139,25 @@ def test_windows_that_do_not_fit_together_are_refused(people: People) -> None:
         Windows.join([data, data.with_x(data.x[:, :5])])
     with pytest.raises(PipelineError, match="a seed to shuffle"):
         next(data.batches(5))
+
+
+def test_what_a_cut_left_out_counts_once_however_many_parts_are_joined(people: People) -> None:
+    data = replace(people([1, 2, 3]), dropped=Counts(gap=2))
+    assert Windows.join([data.of([1]), data.of([3])]).dropped == Counts(gap=2)
+
+
+def test_subjects_are_whole_numbers_or_text(people: People) -> None:
+    data = people([1, 2])
+    for subject in (np.array([1.0, 2.0]), np.array([b"1", b"2"]), np.array([1, "2"], object)):
+        assert list(map(str, replace(data, subject=np.repeat(subject, 12)).people)) == ["1", "2"]
+    for bad in (np.nan, 1.5):
+        with pytest.raises(PipelineError, match="whole numbers or text"):
+            replace(data, subject=np.repeat([1.0, bad], 12))
+
+
+def test_classes_are_whole_numbers_with_a_label_each(people: People) -> None:
+    data = people([1])
+    with pytest.raises(PipelineError, match="same label"):
+        replace(data, labels=("a", "b", "a"))
+    with pytest.raises(PipelineError, match="classes are whole numbers"):
+        replace(data, y=data.y.astype(float))

@@ -315,3 +315,28 @@ def test_nothing_to_test_and_unknown_roles_are_refused(people: People) -> None:
         require_clean(Seen(), data.take(np.zeros(12, bool)))
     with pytest.raises(PipelineError, match="unknown role 'fun'"):
         Seen().add(data, "fun")
+
+
+@pytest.mark.parametrize("tested", ["2", "3"])
+def test_groups_of_aliases_that_share_an_id_are_one_person(people: People, tested: str) -> None:
+    seen = seen_of(people(["1"]), aliases=[("1", "2"), ("2", "3"), ("8", "9")])
+    assert "alias/training" in names(seen, people([tested], seed=1))
+    assert check(seen, people(["8"], seed=1)) == []
+
+
+def test_an_alias_with_the_name_of_a_set_reaches_over_sets(people: People) -> None:
+    train, test = people(["118"]), people(["n1"], seed=1)
+    test = replace(test, recording=np.array(["other/n1"] * len(test)), files={})
+    assert check(seen_of(train, aliases=[("118", "n1")]), test) == []
+    assert names(seen_of(train, aliases=[("made/118", "other/n1")]), test) == {"alias/training"}
+
+
+def test_a_person_is_one_whether_a_number_was_read_whole_or_as_a_float(people: People) -> None:
+    train, test = people([7, 8]), people([7], seed=1)
+    assert "subject/training" in names(seen_of(replace(train, subject=train.subject.astype(float))), test)
+
+
+def test_a_person_who_is_none_is_nobody_known(people: People) -> None:
+    test = people(["1"])
+    test = replace(test, subject=np.array([None] * len(test), object))
+    assert names(seen_of(people(["2"], seed=1)), test) == {"unknown"}

@@ -63,7 +63,7 @@ def limits_of(sums: Floats) -> tuple[float, float, float, float, float]:
         return (total / n if n else math.nan, math.nan, math.nan, math.nan, math.nan)
     bias = total / n
     if k == 1 or n == k:
-        variance = (about + between - total * bias) / (n - 1)
+        variance = max(0.0, about + between - total * bias) / (n - 1)  # rounding may leave less than nothing
         sd = (math.sqrt(variance), 0.0) if k == 1 else (0.0, math.sqrt(variance))
     else:
         msw, msb = about / (n - k), (between - total * bias) / (k - 1)

@@ -34,9 +34,12 @@ def probabilities(scores: NDArray[Any]) -> Floats:
     scores = np.asarray(scores, np.float64)
     if not np.isfinite(scores).all():
         raise ModelError("outputs hold values that are not finite numbers; an abstention is class number -1")
-    if (scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) <= SUM_OFF).all():
-        return scores
-    return softmax(scores)
+    return scores if are_probabilities(scores) else softmax(scores)
+
+
+def are_probabilities(scores: NDArray[Any]) -> bool:
+    """Return whether every row of scores `(n, classes)` is at least 0 and sums to 1."""
+    return bool((scores >= 0).all() and (np.abs(scores.sum(axis=1, dtype=np.float64) - 1) <= SUM_OFF).all())
 
 
 def bin_of(confidence: Floats) -> NDArray[np.int64]:

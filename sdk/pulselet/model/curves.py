@@ -46,7 +46,9 @@ class Ranking:
         return np.add.reduceat(weights * self._marked, self._starts), np.add.reduceat(weights, self._starts)
 
     def areas(self, weights: Ints | None = None) -> tuple[float, float]:
-        """Return the areas under the ROC and under the precision-recall curve; NaN without both kinds of window.
+        """Return the areas under the ROC, NaN without both kinds of window, and under the precision-recall curve.
+
+        The latter is NaN without a marked window, and 1 without others.
 
         The first by the trapezoidal rule: the chance that a marked window is ranked above one that is not, half for a
         tie (Fawcett, Pattern Recognition Letters 27, 2006). The second is average precision, the sum of precision times

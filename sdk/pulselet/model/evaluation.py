@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -15,11 +16,12 @@ from pulselet.model import calibration, provenance
 from pulselet.model.measure import Answers, Figures, Truth, measure, of_counts
 from pulselet.model.report import Report, with_differences
 from pulselet.model.resampling import RESAMPLES, draws
-from pulselet.windows.labelled import Windows
+from pulselet.windows.labelled import Windows, identities
 from pulselet.windows.leaks import Seen, require_clean
 
 MAJORITY, PRIOR = "majority class", "random by prior"
 NULLS = (MAJORITY, PRIOR)
+FEW = 2  # people of a class; of n, draws without one lack it in (1 - 1/n)^n, about 0.37, without two in 0.14 of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,8 @@ class Fold:
     seen
         What the fit has looked at.
     scales
-        By execution, the step of outputs that are whole numbers. Without it these name classes, but no probabilities.
+        By execution, the step of outputs that are whole numbers, above 0; they are logits then. Without it these name
+        classes, but no probabilities.
     """
 
     test: Windows
@@ -73,8 +76,8 @@ def evaluate(
     LeakError
         If a fold's test side is not unseen, or holds simulated windows.
     ModelError
-        If outputs do not fit the windows, folds differ in classes or executions, a window is in two folds, or there is
-        no such execution as the headline.
+        If outputs do not fit the windows, folds differ in classes or executions, a window is in two folds or twice in
+        one, or there is no such execution as the headline.
     """
     folds = [folds] if isinstance(folds, Fold) else list(folds)
     declared = [str(leak) for fold in folds for leak in require_clean(fold.seen, fold.test)]
@@ -126,8 +129,10 @@ def figures(
     ------
     ModelError
         If the arrays are empty or differ in length, or a class number has no label.
+    PipelineError
+        If a subject is neither a whole number nor text.
     """
-    y, subjects = np.asarray(y), np.asarray(subjects)
+    y, subjects = np.asarray(y), identities(subjects)
     if len(y) == 0 or len(y) != len(subjects):
         raise ModelError(f"wanted as many people as classes, and at least one, got {len(subjects)} and {len(y)}")
     _require_classes("y", y, len(y), len(labels), lowest=0)
@@ -174,13 +179,17 @@ def _check(folds: list[Fold], headline: str) -> None:
     if any(fold.test.simulated.any() for fold in folds):
         raise ModelError("simulated windows are among those to be reported on: test on recordings of people")
     _require_once(folds)
+    _require_scales(folds)
 
 
 def _require_once(folds: list[Fold]) -> None:
-    """Raise ModelError if a window is in two folds: it would count twice."""
+    """Raise ModelError if a window is in two folds, or twice in one: it would count twice."""
     before: set[Any] = set()
+    placed = all(_placed(fold.test) for fold in folds)
     for fold in folds:
-        keys = _keys(fold.test)
+        keys = _keys(fold.test, placed)
+        if placed and len(keys) < len(fold.test):
+            raise ModelError(f"{len(fold.test) - len(keys)} windows are in a fold again: each may be tested once")
         if twice := before & keys:
             raise ModelError(
                 f"{len(twice)} windows are in two folds, such as {min(map(str, twice))}: each may be tested once"
@@ -188,9 +197,22 @@ def _require_once(folds: list[Fold]) -> None:
         before |= keys
 
 
-def _keys(test: Windows) -> set[Any]:
+def _require_scales(folds: list[Fold]) -> None:
+    """Raise ModelError if a step is not above 0: it would turn the order of the scores, or make them all equal."""
+    for fold in folds:
+        for name, scale in fold.scales.items():
+            if not (np.isfinite(scale) and scale > 0):
+                raise ModelError(f"the scale of {name!r} must be above 0, got {scale}")
+
+
+def _placed(test: Windows) -> bool:
+    """Return whether it is known of all windows where they were cut."""
+    return all(test.recording.tolist()) and bool(np.isfinite(test.start_s).all())
+
+
+def _keys(test: Windows, placed: bool) -> set[Any]:
     """Return what tells windows apart: where they were cut or, if that is not known, whose they are and what."""
-    if all(test.recording.tolist()) and np.isfinite(test.start_s).all():
+    if placed:
         return set(zip(test.recording.tolist(), test.start_s.tolist(), test.end_s.tolist(), strict=True))
     people = map(str, test.subject.tolist())
     return {key for key in zip(people, test.marks.exact.tolist(), strict=True) if key[1]}
@@ -208,6 +230,8 @@ def _answers(folds: list[Fold], name: str) -> Answers:
 def _from_scores(parts: list[NDArray[Any]]) -> Answers:
     if len({part.ndim for part in parts}) > 1:
         raise ModelError("an execution gives scores in one fold and class numbers in another")
+    if parts[0].ndim == 2 and len({calibration.are_probabilities(part) for part in parts}) > 1:
+        raise ModelError("an execution gives probabilities in one fold and logits in another: give one kind in all")
     whole = np.concatenate(parts)
     if whole.ndim == 1:
         return Answers(whole.astype(np.int64), None)
@@ -254,12 +278,17 @@ def _nulls(truth: Truth, folds: list[Fold]) -> dict[str, Figures]:
 
 def _prior(fold: Fold) -> NDArray[np.float64]:
     """Return each class's share of the training windows or, if these are not known, of the test windows."""
-    trained = fold.seen.counts()
-    counts = np.array([trained.get(label, 0) for label in fold.test.labels], np.float64)
+    counts = _trained(fold)
     if not counts.sum():
         counts = np.bincount(fold.test.y, minlength=len(fold.test.labels)).astype(np.float64)
     prior: NDArray[np.float64] = counts / counts.sum()
     return prior
+
+
+def _trained(fold: Fold) -> NDArray[np.float64]:
+    """Return how many windows of each class that is tested were trained on."""
+    trained = fold.seen.counts()
+    return np.array([trained.get(label, 0) for label in fold.test.labels], np.float64)
 
 
 def _naive(truth: Truth, baselines: Mapping[str, NDArray[Any]]) -> dict[str, Figures]:
@@ -284,12 +313,44 @@ def _said_of(folds: list[Fold], said: Mapping[str, Answers]) -> list[str]:
     empty = [label for label, windows in test.counts.items() if not windows]
     if empty:
         found.append(f"no test window of {', '.join(empty)}")
+    found += _chosen(folds)
+    found += _rare(test, _subjects(folds))
+    if any(sum(fold.seen.counts().values()) and not _trained(fold).any() for fold in folds):
+        found.append("no class that is tested was trained on: priors are of the test side")
     if not all(sum(fold.seen.counts().values()) for fold in folds):
         found.append("what a fit was trained on is not known: no leak could be found, and priors are of the test side")
     unknown = [name for name, one in said.items() if one.shares is None and folds[0].outputs[name].ndim == 2]
     if unknown:
         found.append(f"the step of the outputs is not known, so no probabilities, of {', '.join(unknown)}: give scales")
     return found
+
+
+def _chosen(folds: list[Fold]) -> list[str]:
+    """Return in words how many windows of the tested recordings were left out after the cut, and copies."""
+    cut: dict[str, int] = {}
+    tested: Counter[str] = Counter()
+    copies = 0
+    for fold in folds:
+        cut |= {name: max(count, cut.get(name, 0)) for name, count in fold.test.of_recording.items()}
+        tested.update(fold.test.recording.tolist())
+        if not _placed(fold.test):
+            keys = list(zip(fold.test.subject.tolist(), fold.test.marks.exact.tolist(), strict=True))
+            copies += sum(count - 1 for key, count in Counter(keys).items() if key[1])
+    lost = sum(max(0, count - tested[name]) for name, count in cut.items())
+    found = [f"{lost} of {sum(cut.values())} windows of the tested recordings were left out after the cut"] * bool(lost)
+    return found + [f"{copies} test windows have the values of another one of the same person"] * bool(copies)
+
+
+def _rare(test: Windows, subjects: NDArray[Any]) -> list[str]:
+    """Return in words which classes so few people have that the bootstrap often draws none of them."""
+    everyone = len(np.unique(subjects))
+    whose = [len(np.unique(subjects[test.y == i])) for i in range(len(test.labels))]
+    return [
+        f"{label} is of {count} of {everyone} people: draws without them average the other classes only, "
+        "so intervals of macro figures and of balanced accuracy say little of it"
+        for label, count in zip(test.labels, whose, strict=True)
+        if 0 < count <= FEW and count < everyone
+    ]
 
 
 def _light(test: Windows) -> Windows:

@@ -16,6 +16,7 @@ from pulselet.model.confusion import ratio
 from pulselet.model.event_matching import Matched, intervals_of, match, shifted
 from pulselet.model.report import cell, plain, text_table
 from pulselet.model.resampling import NOTHING, RESAMPLES, Floats, Ints, draws, interval, quantile, summed
+from pulselet.windows.labelled import identities
 
 SHIFTS = 100  # of the same alarms round each recording: what chance finds
 NAMES = {
@@ -140,6 +141,8 @@ def event_figures(
     ModelError
         If the lists differ in length, an interval ends before it begins, lies outside its recording or overlaps the one
         before it, or there is no recording.
+    PipelineError
+        If a subject is neither a whole number nor text.
     """
     _check(len(true_intervals), len(found_intervals), len(duration_s), len(subjects), overlap, min(early_s, late_s))
     lengths = np.asarray(duration_s, np.float64)
@@ -147,7 +150,7 @@ def event_figures(
         [intervals_of(name, one, length, i) for i, (one, length) in enumerate(zip(lists, lengths, strict=True))]
         for name, lists in (("event", true_intervals), ("alarm", found_intervals))
     )
-    people, person = np.unique(np.asarray(subjects), return_inverse=True)
+    people, person = np.unique(identities(subjects), return_inverse=True)
     rule = (overlap, early_s, late_s)
     matched = [match(*pair, *rule) for pair in zip(true, found, strict=True)]
     sums = _sums(matched, lengths, person, len(people))

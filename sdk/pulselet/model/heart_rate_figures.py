@@ -17,6 +17,7 @@ from pulselet.model.bland_altman import Agreement, clusters, limits_of, of_diffe
 from pulselet.model.curves import Ranking
 from pulselet.model.report import cell, plain, text_table
 from pulselet.model.resampling import RESAMPLES, draws, interval, quantile
+from pulselet.windows.labelled import identities
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,7 +58,8 @@ class RateReport:
     naive
         The same figures of a constant: for each person the median true rate of all others.
     gain, gain_interval
-        Mean absolute error of that constant minus that of what was found, and its interval over people.
+        Mean absolute error of that constant minus that of what was found, both of the windows that have a value, and
+        its interval over people. So silence in hard windows gains nothing.
     error_at_coverage
         With a confidence: share of windows answered, surest first, and their mean absolute error.
     by_subject
@@ -152,18 +154,23 @@ def rate_figures(
     ModelError
         If the arrays differ in length, hold a rate that is not above 0, a window with a value has no confidence, or no
         window has a true rate.
+    PipelineError
+        If a subject is neither a whole number nor text.
     """
     true, found, sure = (_floats(values) for values in (true_bpm, found_bpm, confidence))
     _check(true, found, subjects, sure)
     known = np.isfinite(true)
-    true, found, subjects = true[known], found[known], np.asarray(subjects)[known]
+    true, found, subjects = true[known], found[known], identities(subjects)[known]
     people, person = np.unique(subjects, return_inverse=True)
     drawn = draws(len(people), resamples, seed)
     measured = _Measured(true, found, person, len(people), within_bpm)
     values = measured.figures(np.ones(len(people), np.int64))
     spread = [measured.figures(weights) for weights in drawn]
-    constant = _Measured(true, _others_median(true, person, len(people)), person, len(people), within_bpm)
-    gain = [constant.mean_error(weights) - measured.mean_error(weights) for weights in drawn]
+    others = _others_median(true, person, len(people))
+    constant = _Measured(true, others, person, len(people), within_bpm)
+    answered = np.where(np.isnan(found), np.nan, others)
+    paired = _Measured(true, answered, person, len(people), within_bpm)
+    gain = [paired.mean_error(weights) - measured.mean_error(weights) for weights in drawn]
     names = tuple(str(one) for one in people.tolist())
     worst = int(np.argmax(measured.sums[:, ERROR]))
     everyone = np.ones(len(people), np.int64)
@@ -177,7 +184,7 @@ def rate_figures(
         intervals={name: interval(np.array([one[name] for one in spread])) for name in values},
         agreement=of_differences(measured.difference, measured.person),
         naive={name: value for name, value in constant.figures(everyone).items() if name in OF_CONSTANT},
-        gain=constant.mean_error(everyone) - measured.mean_error(everyone),
+        gain=paired.mean_error(everyone) - measured.mean_error(everyone),
         gain_interval=interval(np.array(gain)),
         error_at_coverage=() if sure is None else _at_coverage(true, found, sure[known]),
         by_subject={name: measured.of_person(i) for i, name in enumerate(names)},

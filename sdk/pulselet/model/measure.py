@@ -197,18 +197,22 @@ def _scored(truth: Truth, shares: Floats, bins: Floats, wrong: Ranking) -> Score
 
 
 def _areas(truth: Truth, shares: Floats) -> tuple[Floats, Floats]:
-    """Return AUROC and AUPRC of each class against the rest, `(classes, 2)`, and draws `(resamples, classes, 2)`."""
+    """Return AUROC and AUPRC of each class against the rest, `(classes, 2)`, and draws `(resamples, classes, 2)`.
+
+    Where all windows are of one class both are undefined: a precision of 1 says nothing then.
+    """
     classes = len(truth.labels)
     areas, drawn = np.full((classes, 2), np.nan), np.full((len(truth.drawn), classes, 2), np.nan)
     for i in range(classes):
         positive = truth.y == i
-        if not positive.any():
+        if not positive.any() or positive.all():
             continue
         ranking = Ranking(positive, shares[:, i])
         person = truth.person[ranking.order]
         areas[i] = ranking.areas()
         for draw, weights in enumerate(truth.drawn):
             drawn[draw, i] = ranking.areas(weights[person])
+    drawn[np.isnan(drawn[..., 0])] = np.nan
     return areas, drawn
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pulselet.errors import ModelError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -22,8 +24,16 @@ NOTHING = (math.nan, math.nan)
 
 
 def draws(people: int, resamples: int, seed: int) -> Ints:
-    """Return how often each person is drawn, `(resamples, people)`; no rows for one person, who has no spread."""
-    if people < 2:
+    """Return how often each person is drawn, `(resamples, people)`; no rows for one person, who has no spread.
+
+    Raises
+    ------
+    ModelError
+        If the number of resamples is below 0.
+    """
+    if resamples < 0:
+        raise ModelError(f"wanted 0 resamples or more, got {resamples}")
+    if people < 2 or resamples == 0:
         return np.zeros((0, people), np.int64)
     rng = np.random.default_rng(seed)
     return np.stack([np.bincount(rng.integers(0, people, people), minlength=people) for _ in range(resamples)])

@@ -25,7 +25,7 @@ TIMES = {"tst": "total sleep time", "sol": "sleep onset latency", "waso": "wake 
 
 @dataclass(frozen=True)
 class Night:
-    """Times of one night, minutes; of a night without sleep, latency and wake after onset are NaN."""
+    """Times of one night, minutes; without sleep latency and wake after onset are NaN, without any epoch all three."""
 
     tst: float  # total sleep time
     sol: float  # from the first epoch to the first one asleep
@@ -153,6 +153,8 @@ def night(stages: NDArray[np.integer[Any]], wake: int, epoch_s: float) -> Night:
     >>> night(np.array([0, 0, 1, 2, 0, 1]), wake=0, epoch_s=30.0)
     Night(tst=1.5, sol=1.0, waso=0.5)
     """
+    if not len(stages):
+        return Night(math.nan, math.nan, math.nan)
     minutes = epoch_s / 60
     asleep = (stages != wake) & (stages != UNSCORED)
     if not asleep.any():

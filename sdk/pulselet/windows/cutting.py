@@ -263,6 +263,7 @@ def _windows(found: _Found, rule: str) -> Windows:
         found.content,
         rule,
         tuple(found.notes),
+        {f"{recording.dataset}/{recording.name}": count for recording, count in found.of if count},
     )
 
 

@@ -81,7 +81,7 @@ class LabelRule:
             raise PipelineError(f"labels {self.kind!r} are instants, which cover nothing: take majority or purity")
         shares = _shares(mapped, begin_s, end_s)
         total, most = shares.sum(axis=1), shares.max(axis=1)
-        labelled = total if mapped.end is not None else (total > 0).astype(float)
+        labelled = _labelled(mapped, begin_s, end_s) if mapped.end is not None else (total > 0).astype(float)
         tied = np.isclose(shares, most[:, None], rtol=0, atol=1e-9).sum(axis=1) > 1
         enough = {
             "majority": labelled >= self.threshold - 1e-9,
@@ -95,7 +95,8 @@ class LabelRule:
         """Return the class number, `NONE` or `MIXED`, of each event `(n,)`, and how many annotated ones have none.
 
         An event takes the label of the nearest instant within `match_s`, and of two that want the same one only the
-        nearer has it: the other is `MIXED`. Of intervals it takes the one that it lies in.
+        nearer has it: the other is `MIXED`. Of intervals it takes the one that it lies in, of several
+        the last to begin.
         """
         code = self._codes(labels)
         if labels.end is not None:
@@ -137,6 +138,12 @@ def _shares(labels: Labels, begin_s: Seconds, end_s: Seconds) -> NDArray[np.floa
     return np.stack(columns, axis=1)
 
 
+def _labelled(labels: Labels, begin_s: Seconds, end_s: Seconds) -> Seconds:
+    """Return what part of each window is labelled at all; where two classes overlap, it counts once."""
+    low, high = (_covered(labels.begin_s, labels.end_s, until) for until in (begin_s, end_s))
+    return (high - low) / (end_s - begin_s)
+
+
 def _covered(starts: Seconds, ends: Seconds, until: Seconds) -> Seconds:
     """Return how much time up to `until` the union of intervals, in order of their starts, covers."""
     if not len(starts):
@@ -151,11 +158,20 @@ def _covered(starts: Seconds, ends: Seconds, until: Seconds) -> Seconds:
 
 
 def _inside(labels: Labels, code: NDArray[np.int64], at_s: Seconds) -> NDArray[np.int64]:
-    """Return the class of the last interval that begins before each event, if the event lies in it."""
-    at = np.searchsorted(labels.begin_s, at_s, side="right") - 1
+    """Return the class of the interval that each event lies in; of several, of the last one to begin."""
+    found = np.full(len(at_s), NONE)
     if not len(labels):
-        return np.full(len(at_s), NONE)
-    return np.where((at >= 0) & (at_s < labels.end_s[at]), code[at], NONE)
+        return found
+    end_s = labels.end_s
+    reach = np.maximum.accumulate(end_s)
+    at = np.searchsorted(labels.begin_s, at_s, side="right") - 1
+    sought = (at >= 0) & (at_s < reach[at])
+    while sought.any():
+        here = sought & (at_s < end_s[at])
+        found[here] = code[at[here]]
+        at = np.maximum(at - 1, -1)
+        sought = sought & ~here & (at >= 0) & (at_s < reach[at])
+    return found
 
 
 def _matched(places_s: Seconds, at_s: Seconds, within_s: float) -> NDArray[np.int64]:

@@ -59,6 +59,22 @@ class Counts:
         return f"left out: {', '.join(parts) or 'nothing'}"
 
 
+def identities(subject: Any) -> NDArray[Any]:
+    """Return who wore the sensor as whole numbers or text, so that one person has one identity."""
+    found: NDArray[Any] = np.asarray(subject)
+    if found.dtype.kind == "f":
+        if not (np.isfinite(found) & (found == np.rint(found))).all():
+            raise PipelineError(
+                "subjects are whole numbers or text, got fractions or NaN; nobody known is an empty text"
+            )
+        found = found.astype(np.int64)
+    elif found.dtype.kind == "S":
+        found = found.astype(np.str_)
+    elif found.dtype.kind not in "iuU":
+        found = np.array(["" if who is None else str(who) for who in found.tolist()], np.str_)
+    return found
+
+
 def _unknown() -> NDArray[Any]:
     return np.empty(0)
 
@@ -74,7 +90,8 @@ class Windows:
     y
         Class numbers `(n,)`.
     subject
-        Who wore the sensor, `(n,)`: numbers or text.
+        Who wore the sensor, `(n,)`: whole numbers or text. Floats, as tables with gaps give them, become whole numbers,
+        so that 7.0 is person 7; of objects None becomes "", nobody knows whom.
     labels
         The name of each class.
     recording
@@ -92,6 +109,15 @@ class Windows:
         In words, what a window's label means.
     notes
         What was mended in the recordings.
+    of_recording
+        How many windows with a class each recording gave when it was cut, by its name, as far as that is known. A
+        report counts by it what was left out afterwards.
+
+    Raises
+    ------
+    PipelineError
+        If the columns differ in length, classes are no whole numbers, have no label or one label twice, or a subject is
+        neither a whole number nor text.
     """
 
     x: NDArray[np.float32]
@@ -106,11 +132,17 @@ class Windows:
     files: Mapping[str, str] = field(default_factory=dict)
     rule: str = ""
     notes: tuple[str, ...] = ()
+    of_recording: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", identities(self.subject))
         if not len(self.x) == len(self.y) == len(self.subject):
             got = f"{len(self.x)}, {len(self.y)}, {len(self.subject)}"
             raise PipelineError(f"wanted equally many windows, classes and people, got {got}")
+        if len(set(self.labels)) < len(self.labels):
+            raise PipelineError(f"two classes have the same label: {self.labels}")
+        if np.asarray(self.y).dtype.kind not in "iub" and len(self.y):
+            raise PipelineError(f"classes are whole numbers, got {np.asarray(self.y).dtype}")
         if len(self.y) and not 0 <= self.y.min() <= self.y.max() < len(self.labels):
             raise PipelineError(f"classes run from {self.y.min()} to {self.y.max()}, but there are {self.labels}")
         for name, unknown in (("recording", ""), ("start_s", np.nan), ("end_s", np.nan), ("simulated", False)):
@@ -160,7 +192,8 @@ class Windows:
         part = {name: getattr(self, name)[chosen] for name in PER_WINDOW}
         names = {str(name) for name in np.unique(part["recording"])}
         files = {name: digest for name, digest in self.files.items() if name in names}
-        found = replace(self, x=x, files=files, **part)
+        of_recording = {name: count for name, count in self.of_recording.items() if name in names}
+        found = replace(self, x=x, files=files, of_recording=of_recording, **part)
         found.__dict__["_origin"] = weakref.ref(self), chosen
         return found
 
@@ -228,7 +261,7 @@ class Windows:
 
     @classmethod
     def join(cls, parts: Sequence[Windows]) -> Windows:
-        """Return all parts in one.
+        """Return all parts in one; what was left out of a cut is counted once, however many of its parts there are.
 
         Raises
         ------
@@ -246,9 +279,19 @@ class Windows:
         return cls(
             x,
             labels=parts[0].labels,
-            dropped=sum((part.dropped for part in parts), Counts()),
+            dropped=sum({id(part.dropped): part.dropped for part in parts}.values(), Counts()),
             files={name: digest for part in parts for name, digest in part.files.items()},
             rule="; ".join(sorted(rules - {""})),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            of_recording=_most(part.of_recording for part in parts),
             **columns,
         )
+
+
+def _most(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the largest count by name: two parts of a recording both say how many windows it had."""
+    found: dict[str, int] = {}
+    for one in counts:
+        for name, count in one.items():
+            found[name] = max(count, found.get(name, 0))
+    return found

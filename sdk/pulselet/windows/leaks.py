@@ -124,7 +124,8 @@ class Seen:
     Attributes
     ----------
     aliases
-        Groups of ids that are one person each.
+        Groups of ids that are one person each; groups that share an id are one group. An id is one in all sets that it
+        occurs in, and compared within a set; "set/id" is that of one set, and compared with those of all others.
     declared
         People who stand on both sides of a published split, and why: `Split.declared`.
     """
@@ -222,23 +223,42 @@ def _of_test(kind: str, test: Windows, which: NDArray[np.bool_]) -> list[Leak]:
 
 def _whose(seen: Seen, test: Windows, role: Role, sight: Sight) -> list[Leak]:
     """Return the same people, by name and by alias."""
-    one = {str(name): str(group[0]) for group in seen.aliases for name in group}
+    one = _one_person(seen.aliases)
     sets: dict[str, set[str]] = {}  # in which sets a person was seen
     canonical: dict[str, set[str]] = {}
     for dataset, person in sight.people:
         sets.setdefault(person, set()).add(dataset)
-        canonical.setdefault(one.get(person, person), set()).add(dataset)
+        name, where = _identity(one, dataset, person)
+        canonical.setdefault(name, set()).add(where)
     people, number = wearers(test)
     counts = np.bincount(number, minlength=len(people)).tolist()
     whose: dict[tuple[str, str], list[tuple[str, int]]] = {}  # of each kind and reason, people and their windows
     for (dataset, person), windows in zip(people, counts, strict=True):
         kind = "subject" if _meets(dataset, sets.get(person, set())) else "alias"
-        if person and (kind == "subject" or _meets(dataset, canonical.get(one.get(person, person), set()))):
+        name, where = _identity(one, dataset, person)
+        if person and (kind == "subject" or _meets(where, canonical.get(name, set()))):
             whose.setdefault((kind, seen.declared.get(person, "")), []).append((person, windows))
     return [
         Leak(kind, role, _named(person for person, _ in found), sum(windows for _, windows in found), reason)
         for (kind, reason), found in sorted(whose.items())
     ]
+
+
+def _one_person(aliases: Sequence[Sequence[Any]]) -> dict[str, str]:
+    """Return the first id of the group that each id belongs to; groups that share an id are one."""
+    one: dict[str, str] = {}
+    for group in aliases:
+        names = [str(name) for name in group]
+        former = {one.get(name, name) for name in names}
+        for name in [*names, *(name for name, first in one.items() if first in former)]:
+            one[name] = min(former)
+    return one
+
+
+def _identity(one: Mapping[str, str], dataset: str, person: str) -> tuple[str, str]:
+    """Return under which id a person is known, and in which set: in any, if an alias names the set."""
+    full = f"{dataset}/{person}"
+    return (one[full], "") if full in one else (one.get(person, person), dataset)
 
 
 def _meets(dataset: str, others: set[str]) -> bool:

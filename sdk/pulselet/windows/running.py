@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pulselet.errors import PipelineError
+from pulselet.errors import DatasetError, PipelineError
 from pulselet.signal.chain import Chain
 from pulselet.signal.pipeline import BATCH_S, Pipeline
 from pulselet.signal.run import PipelineStream
@@ -233,6 +233,10 @@ def _pieces(
             first, values = 0, values[-first:]
         if not len(values):
             continue
+        if first < at:
+            raise DatasetError(
+                f"signal for {name!r}: a run begins at sample {run.first}, before the last one ends at {at + skip}"
+            )
         if first > at:
             yield at / rate_hz, order, name, first - at
         for begin in range(0, len(values), step):

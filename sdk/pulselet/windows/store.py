@@ -59,8 +59,9 @@ class WindowStore:
 
     @staticmethod
     def key(recording: Recording, made: str) -> str:
-        """Return the name of a recording's windows: a SHA-256 of its files, its name, and what they are made by."""
-        what = json.dumps([FORMAT, __version__, recording.sha256, recording.dataset, recording.name, made])
+        """Return the name of a recording's windows: a SHA-256 of its files, its name and times, and what made them."""
+        zero = sorted((name, float(seconds)) for name, seconds in recording.start_s.items())
+        what = json.dumps([FORMAT, __version__, recording.sha256, recording.dataset, recording.name, zero, made])
         return hashlib.sha256(what.encode()).hexdigest()
 
     def get(self, key: str) -> Stored | None:
