@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from r_peaks import DS1, DS2
+from r_peaks import BEATS, DS1, DS2
 
 from pulselet.signal.ecg_peaks import RPeaks
 from pulselet.signal.ecg_quality import EcgQuality, EcgQualityKernel
@@ -44,7 +44,6 @@ from pulselet.signal.stage import Format
 Floats = NDArray[np.float64]
 LENGTH_S, TOLERANCE_S = 10, 0.15
 RATIOS_DB = (12, 6, 0, -6)
-BEATS = set("NLRBAaJSVrFejnE/fQ?")
 GATES = (0.5, 0.8)
 SETS = {"DS1, training": DS1, "DS2": DS2}
 METHODS = ("pulselet", "template rules", "kurtosis", "constant")

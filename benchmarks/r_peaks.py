@@ -31,6 +31,8 @@ from numpy.typing import NDArray
 
 from pulselet.signal.ecg_peaks import RPeaks, r_peaks
 from pulselet.signal.stage import Format
+from pulselet.stream.vocabulary import BEATS
+from pulselet_datasets import mitdb
 
 Array = NDArray[np.float64]
 Peaks = NDArray[np.int64]
@@ -38,10 +40,7 @@ Peaks = NDArray[np.int64]
 RATE_HZ = 360.0
 WITHIN = 54  # samples: 150 ms
 TWICE = 18  # samples: 50 ms; nearer to the one before, a detection is of the same beat
-BEATS = set("NLRBAaJSVrFejnE/fQ?")
-DS1 = (101, 106, 108, 109, 112, 114, 115, 116, 118, 119, 122, 124, 201, 203, 205, 207, 208, 209, 215, 220, 223, 230)
-DS2 = (100, 103, 105, 111, 113, 117, 121, 123, 200, 202, 210, 212, 213, 214, 219, 221, 222, 228, 231, 232, 233, 234)
-PACED = (102, 104, 107, 217)
+DS1, DS2, PACED = (tuple(map(int, records)) for records in (mitdb.DS1, mitdb.DS2, mitdb.PACED))
 SETS = {"ds1": DS1, "ds2": DS2, "all": sorted(DS1 + DS2 + PACED)}
 
 

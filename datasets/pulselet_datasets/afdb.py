@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from pulselet.stream.corpus import Recording
+from pulselet_datasets import _physionet
 from pulselet_datasets._mit_labels import read_labels
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import read_header
@@ -84,11 +85,10 @@ CARD = Card(
     },
     subjects=RECORDS,
     recordings=RECORDS,
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="G. B. Moody, R. G. Mark. A new method for detecting atrial fibrillation using R-R intervals. Computers "
-    "in Cardiology 10:227-230, 1983; and A. L. Goldberger et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation "
-    "101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="G. B. Moody, R. G. Mark. A new method for detecting atrial fibrillation using R-R intervals."
+    f" Computers in Cardiology 10:227-230, 1983; and {_physionet.CITATION}",
     url="https://physionet.org/files/afdb/1.0.0/",
     files=tuple(f"{record}.{ending}" for record in RECORDS for ending in ("hea", "dat", "atr", "qrs")),
     bytes=605_900_000,

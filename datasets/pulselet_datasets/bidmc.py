@@ -10,9 +10,7 @@ Source: Pimentel et al., "Toward a robust estimation of respiratory rate from pu
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,7 +21,8 @@ from numpy.typing import NDArray
 from pulselet.errors import DatasetError
 from pulselet.stream.block import Signal
 from pulselet.stream.corpus import Labels, Recording, Run
-from pulselet_datasets._tables import found, needed, number, text
+from pulselet_datasets import _physionet
+from pulselet_datasets._tables import found, head, needed, number, text
 from pulselet_datasets.card import COMPUTED, Card, listed_checksums
 
 NAME = "bidmc"
@@ -103,15 +102,11 @@ def _facts(path: Path) -> dict[str, str]:
 
 def _head(path: Path) -> tuple[list[str], float]:
     """Return the names of the columns, of which the first is the time, and the time of the first row in s."""
-    try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-            names = [name.strip() for name in file.readline().split(",")]
-            first = file.readline().partition(",")[0]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}; fetch it again") from error
+    header, first, *_ = [*head(path, 2), ""]
+    names = [name.strip() for name in header.split(",")]
     if len(names) < 2 or not names[0].startswith("Time") or len(set(names)) < len(names):
         raise DatasetError(f"{path}: wanted columns 'Time [s]' and others, each once; found {names[:8]}")
-    return names, number(path, "the time of the first row", first)
+    return names, number(path, "the time of the first row", first.partition(",")[0])
 
 
 def _places(path: Path, columns: list[str]) -> dict[str, tuple[int, ...]]:
@@ -208,11 +203,10 @@ CARD = Card(
     labels={f"breath:{rater}": f"each breath, by annotator {rater} of two, from the respiration" for rater in (1, 2)},
     subjects=tuple(f"s{patient:05d}" for patient in PATIENTS),
     recordings=RECORDINGS,
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="M. A. F. Pimentel et al. Toward a Robust Estimation of Respiratory Rate from Pulse Oximeters. IEEE "
-    "Trans. Biomed. Eng. 64(8):1914-1923, 2017, doi:10.1109/TBME.2016.2613124; and A. L. Goldberger et al. PhysioBank, "
-    "PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="M. A. F. Pimentel et al. Toward a Robust Estimation of Respiratory Rate from Pulse Oximeters. IEEE"
+    f" Trans. Biomed. Eng. 64(8):1914-1923, 2017, doi:10.1109/TBME.2016.2613124; and {_physionet.CITATION}",
     url="https://physionet.org/files/bidmc/1.0.0/bidmc_csv/",
     files=tuple(f"{name}_{part}" for name in RECORDINGS for part in PARTS),
     checksums=listed_checksums(NAME),

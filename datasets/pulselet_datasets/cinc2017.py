@@ -18,6 +18,7 @@ import numpy as np
 
 from pulselet.errors import DatasetError
 from pulselet.stream.corpus import Labels, Recording
+from pulselet_datasets import _physionet
 from pulselet_datasets._tables import found, text
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import Header, read_header
@@ -102,11 +103,11 @@ CARD = Card(
     },
     subjects=RECORDS,
     recordings=RECORDS,
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="G. D. Clifford et al. AF Classification from a Short Single Lead ECG Recording: the PhysioNet/"
-    "Computing in Cardiology Challenge 2017. Computing in Cardiology 44, 2017, doi:10.22489/CinC.2017.065-469; and "
-    "A. L. Goldberger et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="G. D. Clifford et al. AF Classification from a Short Single Lead ECG Recording: the"
+    " PhysioNet/Computing in Cardiology Challenge 2017. Computing in Cardiology 44, 2017,"
+    f" doi:10.22489/CinC.2017.065-469; and {_physionet.CITATION}",
     url="https://physionet.org/files/challenge-2017/1.0.0/",
     bytes=99_226_822,
     sums="SHA256SUMS.txt",

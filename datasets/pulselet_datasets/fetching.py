@@ -228,10 +228,12 @@ class _Download:
         _make(target.parent)
         resumed = part.is_file()
         self.whole(base + urllib.parse.quote(path), path, part)
-        if wanted and sha256(part, part.name) != wanted and resumed:  # what was there already may be of another version
+        got = sha256(part, part.name) if wanted else ""
+        if wanted and got != wanted and resumed:  # what was there already may be of another version
             part.unlink()
             self.whole(base + urllib.parse.quote(path), path, part)
-        if wanted and (got := sha256(part, part.name)) != wanted:
+            got = sha256(part, part.name)
+        if wanted and got != wanted:
             part.unlink()
             raise DatasetError(
                 f"{base}{path} should have SHA-256 {wanted}, came with {got}: it was not kept; fetch it again, and if "

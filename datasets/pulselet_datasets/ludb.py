@@ -19,6 +19,7 @@ import numpy as np
 from pulselet.stream.convert.wfdb_annotations import Columns
 from pulselet.stream.corpus import Labels, Recording
 from pulselet.stream.vocabulary import MIT_CODES
+from pulselet_datasets import _physionet
 from pulselet_datasets._mit_labels import read_annotations
 from pulselet_datasets._tables import found, rows
 from pulselet_datasets._wfdb import recording
@@ -114,8 +115,8 @@ CARD = Card(
     },
     subjects=tuple(str(number) for number in range(1, COUNT + 1)),
     recordings=tuple(str(number) for number in range(1, COUNT + 1)),
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
     citation="A. Kalyakulina et al. Lobachevsky University Electrocardiography Database (version 1.0.1). "
     "PhysioNet, 2021, doi:10.13026/eegm-h675; A. I. Kalyakulina et al. LUDB: A New Open-Access Validation Tool for "
     "Electrocardiogram Delineation Algorithms. IEEE Access 8, 2020, doi:10.1109/ACCESS.2020.3029211.",

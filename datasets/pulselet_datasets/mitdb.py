@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from pulselet.stream.corpus import Recording
+from pulselet_datasets import _physionet
 from pulselet_datasets._mit_labels import read_labels
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import Header, read_header
@@ -124,10 +125,10 @@ CARD = Card(
             left_out=_LEFT_OUT,
         ),
     },
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="G. B. Moody, R. G. Mark. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng. Med. Biol. 20(3), "
-    "2001; and A. L. Goldberger et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="G. B. Moody, R. G. Mark. The impact of the MIT-BIH Arrhythmia Database. IEEE Eng. Med. Biol."
+    f" 20(3), 2001; and {_physionet.CITATION}",
     url="https://physionet.org/files/mitdb/1.0.0/",
     bytes=93_856_750,
     files=tuple(f"{record}.{ending}" for record in RECORDS for ending in ("hea", "dat", "atr")),

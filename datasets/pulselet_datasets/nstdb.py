@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pulselet.stream.corpus import Recording
+from pulselet_datasets import _physionet
 from pulselet_datasets._mit_labels import KINDS, read_labels
 from pulselet_datasets._wfdb import recording
 from pulselet_datasets._wfdb_header import read_header
@@ -67,11 +68,10 @@ CARD = Card(
     labels=dict.fromkeys(KINDS, f"of 118e and 119e: {RATER}"),
     subjects=("118", "119"),
     recordings=(*NOISES, *ECGS),
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="G. B. Moody, W. E. Muldrow, R. G. Mark. A noise stress test for arrhythmia detectors. Computers in "
-    "Cardiology 11:381-384, 1984; and A. L. Goldberger et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation "
-    "101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="G. B. Moody, W. E. Muldrow, R. G. Mark. A noise stress test for arrhythmia detectors. Computers in"
+    f" Cardiology 11:381-384, 1984; and {_physionet.CITATION}",
     url="https://physionet.org/files/nstdb/1.0.0/",
     files=(
         *(f"{name}.{ending}" for name in NOISES for ending in ("hea", "dat")),

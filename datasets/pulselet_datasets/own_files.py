@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pulselet.errors import DatasetError, RecordingError
 from pulselet.stream import pulse_files
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import Block, Gap, Signal, joined
 from pulselet.stream.convert import PULSE, READERS, empatica
 from pulselet.stream.convert.intake import Incoming
 from pulselet.stream.convert.tables import SIGNALS
@@ -129,19 +127,11 @@ def _runs(path: Path, how: How, name: str) -> list[Run]:
 
 def _collected(stream: Iterable[Block | Gap], name: str) -> list[Run]:
     """Return the blocks of a stream that follow on each other as runs; nothing if it is of another signal."""
-    runs: list[tuple[int, list[NDArray[np.float32]]]] = []
-    end = None
-    for item in stream:
-        if item.signal.name != name:
-            return []
-        if isinstance(item, Gap):
-            end = None
-            continue
-        if item.first != end:
-            runs.append((item.first, []))
-        runs[-1][1].append(item.values)
-        end = item.end
-    return [Run(first, np.concatenate(parts)) for first, parts in runs]
+    items = iter(stream)
+    first = next(items, None)
+    if first is None or first.signal.name != name:
+        return []
+    return [Run(*run) for run in joined(chain([first], items))]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pulselet.stream.block import Signal
 from pulselet.stream.convert.edf_file import Channel, Header, bytes_to_samples, tals
 from pulselet.stream.corpus import Labels, Recording, Run
 from pulselet.stream.vocabulary import SLEEP_STAGES_RK
+from pulselet_datasets import _physionet
 from pulselet_datasets.card import Card
 
 NAME = "sleep-edf"
@@ -199,11 +200,10 @@ CARD = Card(
         *(f"SC4{number:02d}" for number in range(83) if number not in (39, 68, 69, 78, 79)),
         *(f"ST7{number:02d}" for number in range(1, 25) if number not in (3, 23)),
     ),
-    licence="Open Data Commons Attribution License v1.0",
-    licence_url="https://opendatacommons.org/licenses/by/1-0/",
-    citation="B. Kemp et al. Analysis of a sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of "
-    "the EEG. IEEE Trans. Biomed. Eng. 47(9):1185-1194, 2000; and A. L. Goldberger et al. PhysioBank, PhysioToolkit, "
-    "and PhysioNet. Circulation 101(23):e215-e220, 2000.",
+    licence=_physionet.LICENCE,
+    licence_url=_physionet.LICENCE_URL,
+    citation="B. Kemp et al. Analysis of a sleep-dependent neuronal feedback loop: the slow-wave microcontinuity"
+    f" of the EEG. IEEE Trans. Biomed. Eng. 47(9):1185-1194, 2000; and {_physionet.CITATION}",
     bytes=8_100_000_000,
     manual="Get sleep-cassette and sleep-telemetry from https://physionet.org/content/sleep-edfx/1.0.0/ (8.1 GB), "
     "and put the two folders, or their .edf files, into the folder.",

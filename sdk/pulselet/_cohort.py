@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import inspect
 import json
-import os
 import pickle
 import signal
 import traceback
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pulselet._extras import require
+from pulselet._replacing import replacing
 from pulselet._version import __version__
 from pulselet.errors import DatasetError, PipelineError
 from pulselet.stream.corpus import Recording
@@ -263,7 +263,8 @@ class Store:
 
     def keep(self, key: str, rows: list[dict[str, Any]]) -> None:
         """Write what a recording came to."""
-        _replace(self._parts / f"{key}.json", json.dumps(rows).encode())
+        with replacing(self._parts / f"{key}.json", durable=False) as file:
+            file.write(json.dumps(rows).encode())
 
     def kept(self, key: str) -> list[dict[str, Any]]:
         """Return what a recording came to."""
@@ -279,7 +280,8 @@ class Store:
             If a column holds values of several types; what was computed is kept.
         """
         if failures:
-            _replace(self._failures, json.dumps(failures, indent=2).encode())
+            with replacing(self._failures, durable=False) as file:
+                file.write(json.dumps(failures, indent=2).encode())
         else:
             self._failures.unlink(missing_ok=True)
         pa, parquet = require("pyarrow", "cohort"), require("pyarrow.parquet", "cohort")
@@ -291,15 +293,8 @@ class Store:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise DatasetError(f"{self.out}: column {name!r} holds values of several types: {error}") from error
         table = pa.table(dict(zip(names, columns, strict=True))).replace_schema_metadata(dict(about))
-        beside = self.out.with_name(f"{self.out.name}.{os.getpid()}.tmp")
-        parquet.write_table(table, beside)
-        beside.replace(self.out)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    beside.write_bytes(content)
-    beside.replace(path)
+        with replacing(self.out, durable=False) as file:
+            parquet.write_table(table, file)
 
 
 def rows_with(recording: Iterable[Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import ModelError
+from pulselet.model.confusion import ratio
 
 Floats = NDArray[np.float64]
 
@@ -60,10 +61,7 @@ def expected_calibration_error(sums: Floats) -> Floats:
 
     Of the class named, 15 bins of equal width (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, eq. 3).
     """
-    gap = np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error: Floats = gap / sums[..., 0].sum(axis=-1)
-    return error
+    return ratio(np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1), sums[..., 0].sum(axis=-1))
 
 
 def losses(shares: Floats, y: NDArray[np.integer[Any]]) -> Floats:

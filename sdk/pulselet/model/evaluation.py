@@ -176,8 +176,6 @@ def _check(folds: list[Fold], headline: str) -> None:
         raise ModelError(
             f"the headline is {headline!r}, but the outputs are of {sorted(first.outputs)}: name one, as in headline="
         )
-    if any(fold.test.simulated.any() for fold in folds):
-        raise ModelError("simulated windows are among those to be reported on: test on recordings of people")
     _require_once(folds)
     _require_scales(folds)
 

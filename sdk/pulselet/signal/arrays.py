@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pulselet.errors import PipelineError
 from pulselet.signal.chain import Chain
+from pulselet.signal.lost import stretches
 from pulselet.signal.stage import Kernel, Samples
 
 BLOCK = 2**16
 """Samples that are worked on at once, so that they stay in a processor's cache."""
-LIMIT = np.float32(1e12)
-"""What is not below this in magnitude is lost, as in a pipeline."""
 
 Numbers: TypeAlias = NDArray[Any]
 
@@ -56,15 +54,14 @@ def runs(x: Numbers) -> Iterator[Samples | int]:
     for at in range(0, len(x), BLOCK):
         with np.errstate(invalid="ignore", over="ignore"):
             block = x[at : at + BLOCK].astype(np.float32, copy=False)
-            usable: NDArray[np.bool_] = np.all(np.abs(block) < LIMIT, axis=1)
-        for begin, end in pairwise([0, *(np.flatnonzero(usable[1:] != usable[:-1]) + 1).tolist(), len(block)]):
-            if not usable[begin]:
-                lost += end - begin
+        for usable, run in stretches(block):
+            if not usable:
+                lost += len(run)
                 continue
             if lost:
                 yield lost
             lost = 0
-            yield block[begin:end]
+            yield run
     if lost:
         yield lost
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,15 +12,12 @@ from numpy.typing import NDArray
 from pulselet.errors import PipelineError
 from pulselet.signal.align import Aligner, Segment
 from pulselet.signal.chain import Chain
+from pulselet.signal.lost import stretches
 from pulselet.signal.stage import Samples
 from pulselet.signal.window import LONGEST_GAP
 
 if TYPE_CHECKING:
     from pulselet.signal.pipeline import Branch, Pipeline
-
-LIMIT = np.float32(1e12)
-"""A sample that is not below this in magnitude, NaN and infinities included, counts as lost."""
-
 
 Event: TypeAlias = "tuple[str, Samples | int]"
 """A branch's name, and its next samples `(n, channels)` or how many are lost."""
@@ -69,7 +65,7 @@ class PipelineStream:
         branch = self._branch(name)
         _require_samples(self.pipeline.branches[branch], values)
         rows, starts = [], []
-        for usable, run in _runs(values):
+        for usable, run in stretches(values):
             for segment in self._one_branch(branch, run) if usable else self._lost(branch, len(run)):
                 found = self._together(segment)
                 if found is not None:
@@ -155,17 +151,3 @@ def _require_samples(branch: Branch, values: object) -> None:
     if values.ndim != 2 or values.shape[1] != branch.channels or values.dtype != np.float32:
         got = f"{values.dtype} {values.shape}"
         raise PipelineError(f"branch {branch.name!r} wants float32 {wanted} in {branch.unit}, got {got}")
-
-
-def _runs(values: Samples) -> Iterator[tuple[bool, Samples]]:
-    """Yield consecutive runs of usable, then of lost samples."""
-    if not len(values):
-        return
-    if values.min() > -LIMIT and values.max() < LIMIT:  # false if there is a NaN
-        yield True, values
-        return
-    with np.errstate(invalid="ignore"):
-        usable: NDArray[np.bool_] = np.all(np.abs(values) < LIMIT, axis=1)
-    edges = np.flatnonzero(np.diff(usable)) + 1
-    for run, first in zip(np.split(values, edges), [0, *edges], strict=True):
-        yield bool(usable[first]), run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,3 +102,18 @@ class Gap:
     def end(self) -> int:
         """Index one past the last lost sample, as far as it is known."""
         return self.first + (self.lost or 0)
+
+
+def joined(items: Iterable[Block | Gap]) -> list[tuple[int, NDArray[np.float32]]]:
+    """Return the runs of consecutive samples in the items of one signal: index of the first, values `(n, channels)`."""
+    runs: list[tuple[int, list[NDArray[np.float32]]]] = []
+    end = None
+    for item in items:
+        if isinstance(item, Gap):
+            end = None
+            continue
+        if item.first != end:
+            runs.append((item.first, []))
+        runs[-1][1].append(item.values)
+        end = item.end
+    return [(first, np.concatenate(parts)) for first, parts in runs]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pulselet._replacing import replacing
 from pulselet.errors import DatasetError
 from pulselet.stream.corpus import Labels
 
@@ -46,23 +46,14 @@ def to_csv(path: str | Path, labels: Iterable[Labels], *, file: str, subject: st
     if lost:
         raise DatasetError(f"words of a table are not empty, and have no blanks around them; got {lost}")
     lines = [(file, subject, *row) for row in rows or [("",) * (len(COLUMNS) - 2)]]
-    name = ""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows(lines)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as text:
-            name = text.name
-            writer = csv.writer(text)
-            writer.writerow(COLUMNS)
-            writer.writerows(lines)
-            text.flush()
-            os.fsync(text.fileno())
-        written = Path(name)
-        written.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        written.replace(path)
+        with replacing(path) as table:
+            table.write(text.getvalue().encode())
     except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
         raise DatasetError(f"no labels were written to {path}: {error}") from error
     return path
 

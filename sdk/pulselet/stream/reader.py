@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.errors import RecordingError
-from pulselet.stream.block import Block, Gap, Signal
+from pulselet.stream.block import Block, Gap, Signal, joined
 from pulselet.stream.rows import Event, Interval, Notification, Session, Stamp
 from pulselet.stream.schema import own_errors
 
@@ -102,17 +102,7 @@ class Reader:
         RecordingError
             If there is no such signal.
         """
-        runs: list[tuple[int, list[NDArray[np.float32]]]] = []
-        end = None
-        for item in self.items(name):
-            if isinstance(item, Gap):
-                end = None
-                continue
-            if item.first != end:
-                runs.append((item.first, []))
-            runs[-1][1].append(item.values)
-            end = item.end
-        return [(first, np.concatenate(parts)) for first, parts in runs]
+        return joined(self.items(name))
 
     def stamps(self, name: str) -> Iterator[Stamp]:
         """Yield where every block and gap of a signal stands, in the order in which they came."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pulselet.errors import PipelineError
 from pulselet.signal.pipeline import Pipeline
 from pulselet.stream.corpus import Labels, Recording
-from pulselet.windows.label_rules import MIXED, LabelRule
+from pulselet.windows.label_rules import MATCH_S, MIXED, LabelRule
 from pulselet.windows.labelled import Counts, Windows
 from pulselet.windows.rows import Rows
 from pulselet.windows.running import Cut, Plan, Source, run_events, run_samples, run_windows
@@ -30,7 +30,7 @@ def cut(
     by: str = "majority",
     threshold: float = math.nan,
     classes: Mapping[str, str | None] | None = None,
-    match_s: float = 0.15,
+    match_s: float = MATCH_S,
     cache: str | Path | WindowStore | None = None,
 ) -> Windows:
     """Return the labelled windows of recordings, in their order; one recording is in memory at a time.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pulselet.errors import PipelineError
 from pulselet.stream.corpus import Labels
+from pulselet.windows.spans import union
 
 Seconds = NDArray[np.float64]
 
@@ -148,9 +149,7 @@ def _covered(starts: Seconds, ends: Seconds, until: Seconds) -> Seconds:
     """Return how much time up to `until` the union of intervals, in order of their starts, covers."""
     if not len(starts):
         return np.zeros(len(until))
-    reach = np.maximum.accumulate(ends)
-    new = np.flatnonzero(np.concatenate([[True], starts[1:] > reach[:-1]]))
-    low, high = starts[new], reach[np.concatenate([new[1:], [len(starts)]]) - 1]
+    low, high = union(np.stack([starts, ends], axis=1)).T
     before = np.concatenate([[0.0], np.cumsum(high - low)])
     at = np.searchsorted(low, until, side="right")
     part = np.where(at > 0, np.minimum(until, high[at - 1]) - low[at - 1], 0.0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulselet.windows.labelled import Windows
+from pulselet.windows.spans import union
 
 Person: TypeAlias = "tuple[str, str]"
 """The data set's name, empty if it is not known, and the subject as text."""
@@ -38,7 +39,7 @@ class Sight:
             people=frozenset(person for person in wearers(windows)[0] if person[1]),
             names=frozenset(windows.recordings),
             files=dict(windows.files),
-            spans={name: _merged(spans) for name, spans in _spans(windows)},
+            spans={name: union(spans) for name, spans in _spans(windows)},
             exact=_once(marks.exact),
             scaled=_once(marks.scaled),
             anchors=_once(marks.anchors),
@@ -48,7 +49,7 @@ class Sight:
     def __or__(self, other: Sight) -> Sight:
         spans = dict(self.spans)
         for name, more in other.spans.items():
-            spans[name] = _merged(np.concatenate([spans[name], more])) if name in spans else more
+            spans[name] = union(np.concatenate([spans[name], more])) if name in spans else more
         labels = dict.fromkeys([*self.counts, *other.counts])
         return Sight(
             windows=self.windows + other.windows,
@@ -105,12 +106,3 @@ def _spans(windows: Windows) -> Iterator[tuple[str, NDArray[np.float64]]]:
         timed = here[known[here]]
         if len(timed):
             yield name, np.stack([windows.start_s[timed], windows.end_s[timed]], axis=1)
-
-
-def _merged(spans: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the union of intervals `(n, 2)`, sorted and disjoint."""
-    ordered = spans[np.argsort(spans[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(ordered[:, 1])
-    new = np.flatnonzero(np.concatenate([[True], ordered[1:, 0] > reach[:-1]]))
-    last = np.concatenate([new[1:], [len(ordered)]]) - 1
-    return np.stack([ordered[new, 0], reach[last]], axis=1)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pulselet._replacing import replacing
 from pulselet._version import __version__
 from pulselet.errors import DatasetError
 from pulselet.stream.corpus import Recording
@@ -129,19 +129,11 @@ class WindowStore:
         return bad
 
     def _write(self, name: str, content: Any) -> None:
-        """Write an array or text under another name, then give it its own."""
-        path = self.folder / f".{name}.{os.getpid()}.part"
-        try:
-            with path.open("wb") as file:
-                if isinstance(content, str):
-                    file.write(content.encode())
-                else:
-                    np.save(file, np.ascontiguousarray(content), allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            path.replace(self.folder / name)
-        finally:
-            path.unlink(missing_ok=True)
+        with replacing(self.folder / name) as file:
+            if isinstance(content, str):
+                file.write(content.encode())
+            else:
+                np.save(file, np.ascontiguousarray(content), allow_pickle=False)
 
 
 def _digest(values: Any) -> str:
